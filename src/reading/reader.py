@@ -188,9 +188,10 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, h
 
 
 def _json(names: Mapping[str, str], form: JsonLinesFormat | JsonFormat) -> Reader:
-    found = json_texts(names, ignores_case=form.case_insensitive is True)
+    ignores_case = form.case_insensitive is True
+    found = json_texts(names, ignores_case=ignores_case)
     nulls = form.nulls or ()
-    fault = json_fault(_FOUND, names)
+    fault = json_fault(_FOUND, names, ignores_case=ignores_case)
     texts = ",\n      ".join(
         f"nullif({or_null(f'{_FOUND}[{n}]', nulls)}, '') AS {text_column(name)}"
         for n, name in enumerate(names, start=1)

@@ -491,6 +491,27 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
     assert [line for line, _ in rejects] == [2, 4]
 
 
+def test_records_with_a_column_twice_are_rejected_alike_by_job_and_validate(
+    job: Any, s3: Any
+) -> None:
+    body = (
+        '{"ID": "a"}\n{"Id": "b", "iD": "c"}\n5\n{"id": "d", "ID": "e"}\n{"ID": "f", "No": "g"}\n'
+    )
+    columns = [{"name": "no", "source": "id"}]
+    form = {"type": "jsonl", "caseInsensitive": True}
+    found = clean(job, s3, body, key="in/a.jsonl", columns=columns, format=form)
+    contract = Dataset.from_json(dataset(columns=columns, format=form))
+    with workspace.workspace(512) as space:
+        rows = unit_split.split_text(
+            space, [body.encode()], RowClassifier(contract, None), "source"
+        )
+        read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()
+        rejects = list(reported(rows))
+    assert found.rows[1:] == [["a"], ["d"]] == [list(row) for row in read]
+    assert rejects == [(one["line"], one["reason"]) for one in found.rejects]
+    assert [line for line, _ in rejects] == [2, 3, 5]
+
+
 @pytest.mark.parametrize(
     ("key", "form", "body", "reason"),
     [

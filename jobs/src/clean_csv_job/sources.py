@@ -233,7 +233,8 @@ def _may_span_lines(
 
 
 def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
-    found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
+    ignores_case = bool(form.get("caseInsensitive"))
+    found = json_texts(names, ignores_case=ignores_case)
     nulls = form.get("nulls") or ()
     texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
@@ -245,7 +246,7 @@ def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> S
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
-    fault = json_fault('"json-values"', names) or "NULL"
+    fault = json_fault('"json-values"', names, ignores_case=ignores_case) or "NULL"
     malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),

@@ -76,7 +76,10 @@ class LineTexts:
         texts = list(islice(self._file, lines[-1] - lines[0]))
         if len(texts) > len(lines) - 1:
             texts = [texts[line - first] for line in lines[1:]]
-        return found + [text.rstrip(b"\r\n") for text in texts]
+        together = b"".join(texts)
+        if b"\r" in together:
+            return found + [text.rstrip(b"\r\n") for text in texts]
+        return found + together.removesuffix(b"\n").split(b"\n")[: len(texts)]
 
 
 def escaped(raws: Sequence[bytes]) -> list[str]:

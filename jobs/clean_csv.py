@@ -46,6 +46,21 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Optional, cast
 
+# -- clean_csv_job.databases -----------------------------------------------------------------------
+
+
+def opened(path: str = ":memory:", **config: Any) -> duckdb.DuckDBPyConnection:
+    """A connection of its own.
+
+    Args:
+        path: where it lies.
+        config: DuckDB's settings that only its start can change.
+    """
+    connection = duckdb.connect(path, config=config)
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 # -- clean_csv_job.options -------------------------------------------------------------------------
 
 
@@ -944,7 +959,7 @@ def look_at(path: str, form: Mapping[str, Any]) -> Looked:
     """
     nothing = "\r\n" if form["type"] == "csv" else " \t\r\n"
     is_empty = f"coalesce(trim(l, {sql_literal(nothing)}), '') = ''"
-    with duckdb.connect(config={"temp_directory": path + ".spill"}) as connection:
+    with opened(temp_directory=path + ".spill") as connection:
         # With one thread, first() is the first one. Only at the query's end its rejects are there.
         ((first, count, empty),) = connection.execute(
             f"SELECT first(l), count(*), count(*) FILTER ({is_empty})"
@@ -968,7 +983,7 @@ def decompressed(path: str, source: str) -> Iterator[bytes]:
     Raises:
         InvalidData: not all of it can be read.
     """
-    with duckdb.connect() as connection:
+    with opened() as connection:
         try:
             found = connection.execute(f"SELECT l FROM {_scan_of_lines(path)}")
             while True:
@@ -4512,17 +4527,14 @@ def refuse_missing_keys(
 
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
-    connection = duckdb.connect(
+    connection = opened(
         os.path.join(directory, "work.duckdb"),
-        config={
-            "temp_directory": os.path.join(directory, "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        },
+        temp_directory=os.path.join(directory, "spill"),
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        python_enable_replacements=False,
     )
     connection.execute("SET enable_external_file_cache = false")  # footers of Parquet change
-    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
     for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
         built_in = f"system.main.{name}(part, moment)"

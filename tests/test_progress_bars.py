@@ -14,7 +14,7 @@ from deployed_code import ROOT
 # Where databases are opened; everything else goes through `tabular.workspace.connect`.
 OPENED_IN = [
     "jobs/clean_csv.py",
-    "jobs/src/clean_csv_job/cleaning.py",
+    "jobs/src/clean_csv_job/databases.py",
     "local/local_cloud/redshift/database.py",
     "src/dataset_loading/constants_process.py",
     "src/tabular/workspace.py",

@@ -20,11 +20,11 @@ from contracts.messages import START_FLOW, HandedOver
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
-from durable_pipeline.fast_suspend import suspend_fast
 from durable_pipeline.intake import NOTHING_ASKED, parse_message
 from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan
+from durable_pipeline.sdk import suspend_fast
 from durable_pipeline.settings import Settings
 from durable_pipeline.sharding.executions import execute_shards
 

@@ -30,7 +30,7 @@ class Settings:
             same, instead of being rejected at once.
         megabytes: of memory, by the name of the step function, as far as it is known.
         units_side_by_side: of one run at most (`MaxUnitsSideBySide`).
-        fast_suspend: invocations end without the SDK's idle tenth of a second (`fast_suspend`).
+        fast_suspend: invocations end without the SDK's idle tenth of a second (`sdk`).
         rounds: how often the units of a long run are tried in all, if they fail for what may pass.
     """
 

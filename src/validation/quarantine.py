@@ -105,14 +105,14 @@ class Quarantine:
             for count in set(rows.fields)
             for reason in [columns_instead_of(count, columns)]
         }
-        # Of each row four pieces, the first of which ends the row before.
+        # Of each row four parts, the first of which ends the row before.
         end = '"}\n'
-        pieces = [end + head] * (4 * len(rows))
-        pieces[0] = head
-        pieces[1::4] = map(str, self._lines.lines_of(0, lines))
-        pieces[2::4] = map(why.__getitem__, rows.fields)
-        pieces[3::4] = escaped(raws)
-        self._file.write("".join(pieces) + end)
+        parts = [end + head] * (4 * len(rows))
+        parts[0] = head
+        parts[1::4] = map(str, self._lines.lines_of(0, lines))
+        parts[2::4] = map(why.__getitem__, rows.fields)
+        parts[3::4] = escaped(raws)
+        self._file.write("".join(parts) + end)
         self.count += len(rows)
 
     def take_faulty(

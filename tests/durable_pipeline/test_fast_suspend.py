@@ -9,7 +9,7 @@ from aws_durable_execution_sdk_python import state
 
 from contracts.steps import function_variable, step_functions
 from durable_pipeline import app, sdk
-from durable_pipeline.fast_suspend import POLL_SECONDS, suspend_fast
+from durable_pipeline.sdk import POLL_SECONDS, suspend_fast
 
 
 def names_of_sdk() -> dict[str, Any]:

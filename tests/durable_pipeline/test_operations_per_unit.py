@@ -110,10 +110,16 @@ def test_a_unit_of_a_large_run_is_replayed_as_often_as_one_of_a_small_run(
 
     On a busy machine units share fewer invocations, in either run: the best of three counts.
     """
+    most_operations = min(GROWTH * ten_units.operations_per_unit, MOST_REPLAYED)
+    most_kilobytes = GROWTH * ten_units.kilobytes_per_unit
+    tries = []
     for _ in range(3):
         many = measure(units)
-        if many.operations_per_unit <= GROWTH * ten_units.operations_per_unit:
+        tries.append((many.operations_per_unit, many.kilobytes_per_unit))
+        if (
+            many.operations_per_unit <= most_operations
+            and many.kilobytes_per_unit <= most_kilobytes
+        ):
             break
-    assert many.operations_per_unit <= MOST_REPLAYED
-    assert many.operations_per_unit <= GROWTH * ten_units.operations_per_unit
-    assert many.kilobytes_per_unit <= GROWTH * ten_units.kilobytes_per_unit
+    else:
+        pytest.fail(f"{tries}: more than {most_operations} operations, {most_kilobytes} KB")

@@ -190,5 +190,6 @@ process.wait()
     root, out = Path(__file__).parents[2], tmp_path / "out"
     with subprocess.Popen([sys.executable, "-c", owner], cwd=root) as process:  # noqa: S603
         wait_until(lambda: out.exists() and out.read_text().endswith("\n"))
+        assert is_alive(int(out.read_text()))
         process.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(int(out.read_text())))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from clean_csv_job.databases import opened
 from clean_csv_job.fetching import Fetched, equalized
 from clean_csv_job.options import InvalidData, log
 from clean_csv_job.parquet import write_faulty
@@ -113,17 +114,14 @@ def refuse_missing_keys(
 
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
-    connection = duckdb.connect(
+    connection = opened(
         os.path.join(directory, "work.duckdb"),
-        config={
-            "temp_directory": os.path.join(directory, "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        },
+        temp_directory=os.path.join(directory, "spill"),
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        python_enable_replacements=False,
     )
     connection.execute("SET enable_external_file_cache = false")  # footers of Parquet change
-    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
     for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
         built_in = f"system.main.{name}(part, moment)"

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import duckdb
 
+from clean_csv_job.databases import opened
 from clean_csv_job.options import InvalidData
 from reading_rules.malformed import first_line
 from reading_rules.scans import LONGEST_HELD
@@ -110,7 +111,7 @@ def look_at(path: str, form: Mapping[str, Any]) -> Looked:
     """
     nothing = "\r\n" if form["type"] == "csv" else " \t\r\n"
     is_empty = f"coalesce(trim(l, {sql_literal(nothing)}), '') = ''"
-    with duckdb.connect(config={"temp_directory": path + ".spill"}) as connection:
+    with opened(temp_directory=path + ".spill") as connection:
         # With one thread, first() is the first one. Only at the query's end its rejects are there.
         ((first, count, empty),) = connection.execute(
             f"SELECT first(l), count(*), count(*) FILTER ({is_empty})"
@@ -134,7 +135,7 @@ def decompressed(path: str, source: str) -> Iterator[bytes]:
     Raises:
         InvalidData: not all of it can be read.
     """
-    with duckdb.connect() as connection:
+    with opened() as connection:
         try:
             found = connection.execute(f"SELECT l FROM {_scan_of_lines(path)}")
             while True:

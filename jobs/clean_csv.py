@@ -38,7 +38,7 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fnmatch import fnmatchcase
 from itertools import chain, islice
@@ -280,16 +280,20 @@ def json_pointer(key: str) -> str:
 def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
-    Where columns have two names a last one is no column's: of an object with values by both names
-    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
+    Where columns have two names, or the case of keys is ignored, a last one is no column's: of an
+    object with two values for a column it is that column and what is wrong, `name: reason`;
+    otherwise NULL.
 
     Args:
         names: what each column is called in the file, by its own name.
         ignores_case: whether keys may be written in another case.
     """
     own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
-    keys = (*names.values(), *own)
-    found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
+    keys = [*names.items(), *((name, name) for name in own)]
+    if ignores_case:
+        found = _values_of_any_case(keys)
+    else:
+        found = json_values(json_pointer(key) for _, key in keys)
     if not own:
         return found
     texts, faults = [], []
@@ -302,18 +306,19 @@ def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
             faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
             one = f"coalesce({one}, {other})"
         texts.append(one)
-    texts.append(f"CASE {' '.join(faults)} END")
+    last = f"found[{len(keys) + 1}]" if ignores_case else "NULL"
+    texts.append(f"CASE {' '.join(faults)} ELSE {last} END")
     listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
     return f"list_transform([{found}], lambda found: {listed})[1]"
 
 
-def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+def json_fault(found: str, names: Mapping[str, str], *, ignores_case: bool = False) -> str | None:
     """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
 
     Args:
         found: SQL of its result.
     """
-    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+    return f"{found}[{len(names) + 1}]" if ignores_case or _other_names(names) else None
 
 
 def parted_fault(fault: str) -> tuple[str, str]:
@@ -331,27 +336,33 @@ def json_values(paths: Iterable[str]) -> str:
     return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
 
 
-def _values_of_any_case(keys: Iterable[str]) -> str:
+def _values_of_any_case(keys: Iterable[tuple[str, str]]) -> str:
     """As `json_values`; a key that is there as it is written counts before another one.
 
-    It fails for an object with several keys that would do, none of them as it is written.
+    A last text says, `column: reason`, that an object has several keys that would do, none of them
+    as it is written.
+
+    Args:
+        keys: each with its column's name.
     """
     every = f"CASE WHEN {IS_OBJECT} THEN json_keys({JSON_LINE}) END"
     names, lowered, values = "found[1]", "found[2]", "found[3]"
-    texts = []
-    for key in keys:
+    texts, faults = [], []
+    for column, key in keys:
         same, small = sql_literal(key), f"lower({sql_literal(key)})"
         several = f"len(list_filter({lowered}, lambda key: key = {small})) > 1"
-        problem = sql_literal(
-            f'a record has several keys that are "{key}" but for their case, and the contract'
-            " ignores it (format.caseInsensitive)"
+        problem = (
+            f'{column}: the record has several keys that are "{visible(key)}" but for their case,'
+            " and the contract ignores it (format.caseInsensitive)"
         )
+        is_there = f"list_contains({names}, {same})"
+        faults.append(f"WHEN NOT {is_there} AND {several} THEN {sql_literal(problem)}")
         texts.append(
-            f"CASE WHEN list_contains({names}, {same})"
+            f"CASE WHEN {is_there}"
             f" THEN {values}[list_position({names}, {same})]"
-            f" WHEN {several} THEN error({problem})"
             f" ELSE {values}[list_position({lowered}, {small})] END"
         )
+    texts.append(f"CASE {' '.join(faults)} END")
     lower = f"list_transform({every}, lambda key: lower(key))"
     listed = f"CASE WHEN {values} IS NOT NULL THEN [{', '.join(texts)}] END"
     found = f"[[{every}, {lower}, {_texts_at(sql_literal('$.*'))}]]"
@@ -479,6 +490,7 @@ _COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d
 _MIXED_LINE_ENDS: Final = "CSV Parser state machine"
 # A path of ours, which says nothing to those who read the message: it names the object before.
 _SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+VALUE_CHARACTERS: Final = 500  # of a value, as it is quoted
 _BLOCK_BYTES: Final = 1024 * 1024
 
 REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
@@ -1628,13 +1640,13 @@ class SourceLines:
             first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
             return source_line + (line - first) * step
 
-    def lines_of(self, before: int, lines: Iterable[int]) -> Iterator[int]:
+    def lines_of(self, before: int, lines: Sequence[int]) -> Sequence[int]:
         """The object's lines of many of the text's, each `before` lines further on."""
         with self._lock:
             are_equal = not self._last and self._file is None
         if are_equal:
-            return (before + line for line in lines)
-        return (self.line_of(before + line) for line in lines)
+            return [before + line for line in lines] if before else lines
+        return [self.line_of(before + line) for line in lines]
 
     def close(self) -> None:
         if self._file is not None:
@@ -1789,7 +1801,6 @@ class _Plain:
 
 ITEM_CHARACTERS: Final = 1024 * 1024  # DynamoDB takes 400 KB, and a line of JSON has to be read
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_LINE_ENDS: Final = str.maketrans("\r\n", "  ")  # within JSON they are only ever between tokens
 
 
 def array_items(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -1972,8 +1983,10 @@ class _Scanner:
     def _taken(self, end: int) -> str:
         if end - self._at > ITEM_CHARACTERS:
             self._fail(f"is larger than {ITEM_CHARACTERS:,} characters")
-        item = self._window[self._at : end].translate(_LINE_ENDS)
+        item = self._window[self._at : end]
         self._at = end
+        if "\n" in item or "\r" in item:  # within JSON they are only ever between tokens
+            return item.replace("\n", " ").replace("\r", " ")
         return item
 
     def _more(self) -> bool:
@@ -1991,6 +2004,9 @@ class _Scanner:
     def _next_character(self) -> str:
         """The next character that is no white space, where the window then stands; empty at the
         end."""
+        at = self._at
+        if at < len(self._window) and self._window[at] not in " \t\r\n":
+            return self._window[at]
         while True:
             match = _SPACE.match(self._window, self._at)
             self._at = match.end() if match else self._at
@@ -2098,6 +2114,7 @@ class Fetched(NamedTuple):
         lines: of the object, by those of the file.
         missing: of CSV, about how many fields its rows lack.
         surplus: so many empty fields more than columns a row may have.
+        has_raw_texts: of Parquet: texts are read as bytes, as some are none.
         looked: of what is compressed: its lines.
     """
 
@@ -2106,6 +2123,7 @@ class Fetched(NamedTuple):
     lines: SourceLines
     missing: int = 0
     surplus: int = 0
+    has_raw_texts: bool = False
     looked: Optional[Looked] = None  # noqa: UP045 - Python 3.9
 
 
@@ -2243,6 +2261,442 @@ def blocks_of(file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
+# -- reading_rules.parquet.footer ------------------------------------------------------------------
+
+
+_MAGIC: Final = b"PAR1"
+_SCHEMA: Final = 2  # of FileMetaData
+_TYPE, _TYPE_LENGTH = 1, 2  # of SchemaElement
+_MEANING: Final = (6, 7, 8, 10)  # of SchemaElement: converted_type, scale, precision, logicalType
+_INT96_TYPE: Final = 3  # of Type
+_FIXED: Final = 7
+_THRIFT_I32, _THRIFT_BINARY, _THRIFT_LIST, _THRIFT_SET, _THRIFT_MAP, _THRIFT_STRUCT = (
+    5,
+    8,
+    9,
+    10,
+    11,
+    12,
+)  # of the compact protocol
+_THRIFT_BOOLEANS: Final = (1, 2)  # as a field: the value is in the type
+_THRIFT_VARINTS: Final = (4, 5, 6)
+_THRIFT_LENGTHS: Final = {3: 1, 7: 8}  # a byte and a double
+
+
+class _Field(NamedTuple):
+    """One of a struct; `raw` is its value as it is written."""
+
+    number: int
+    kind: int
+    raw: bytes
+
+
+def declare_as_bytes(path: Path, nodes: Collection[int]) -> None:
+    """Declare nodes of a file's schema as plain bytes or integers; saves the original footer.
+
+    Args:
+        nodes: their places in the schema, its root being 0.
+    """
+    content = _own_footer(path)
+    _write_footer(path, _footer_with_bytes(content, nodes))
+
+
+def restore_footer(path: Path) -> None:
+    """Restore a file's original footer, if it was changed."""
+    if _saved_footer(path).exists():
+        _write_footer(path, _saved_footer(path).read_bytes())
+
+
+def _saved_footer(path: Path) -> Path:
+    return path.with_name(f"{path.name}.footer")
+
+
+def _own_footer(path: Path) -> bytes:
+    saved = _saved_footer(path)
+    if not saved.exists():
+        with path.open("rb") as file:
+            begin, length = _footer_place(path)
+            file.seek(begin)
+            saved.write_bytes(file.read(length))
+    return saved.read_bytes()
+
+
+def _footer_place(path: Path) -> tuple[int, int]:
+    """Where a file's footer begins, and how long it is."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(size - 8)
+        length = int.from_bytes(file.read(4), "little")
+    return size - 8 - length, length
+
+
+def _write_footer(path: Path, content: bytes) -> None:
+    begin, _ = _footer_place(path)
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(content + len(content).to_bytes(4, "little") + _MAGIC)
+        file.truncate()
+
+
+def _footer_with_bytes(content: bytes, nodes: Collection[int]) -> bytes:
+    reader = _Compact(content)
+    last = 0
+    while True:
+        header = reader.at
+        number, kind = reader.field_header(last)
+        if number == _SCHEMA:
+            break
+        reader.skip(kind)
+        last = number
+    count, _ = reader.list_header()
+    head = content[header : reader.at]
+    elements = [_element_fields(reader) for _ in range(count)]
+    changed = b"".join(
+        _written_struct(_plain_element(fields) if node in nodes else fields)
+        for node, fields in enumerate(elements)
+    )
+    return content[:header] + head + changed + content[reader.at :]
+
+
+def _plain_element(fields: list[_Field]) -> list[_Field]:
+    """A schema's element without the fields that give its bytes a meaning."""
+    left = {one.number: one for one in fields if one.number not in _MEANING}
+    if left[_TYPE].raw == _zigzag(_INT96_TYPE):
+        left[_TYPE] = _Field(_TYPE, _THRIFT_I32, _zigzag(_FIXED))
+        left[_TYPE_LENGTH] = _Field(_TYPE_LENGTH, _THRIFT_I32, _zigzag(12))
+    return [left[number] for number in sorted(left)]
+
+
+def _element_fields(reader: _Compact) -> list[_Field]:
+    fields: list[_Field] = []
+    last = 0
+    while True:
+        last, kind = reader.field_header(last)
+        if not kind:
+            return fields
+        begin = reader.at
+        reader.skip(kind)
+        fields.append(_Field(last, kind, reader.content[begin : reader.at]))
+
+
+def _written_struct(fields: list[_Field]) -> bytes:
+    written = bytearray()
+    last = 0
+    for one in fields:  # numbers of an element are below 15, so that each fits its difference
+        written.append((one.number - last) << 4 | one.kind)
+        written += one.raw
+        last = one.number
+    return bytes(written) + b"\0"
+
+
+def _zigzag(value: int) -> bytes:
+    """A small number that is not negative, in zigzag."""
+    return bytes([value * 2])
+
+
+class _Compact:
+    """Steps through what is written in Thrift's compact protocol."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.at = content, 0
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.content[self.at]
+            self.at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+
+    def field_header(self, last: int) -> tuple[int, int]:
+        """A field's number and type, 0 and 0 at the end of a struct."""
+        byte = self.content[self.at]
+        self.at += 1
+        if not byte:
+            return 0, 0
+        if byte >> 4:
+            return last + (byte >> 4), byte & 15
+        zigzag = self.varint()
+        return (zigzag >> 1) ^ -(zigzag & 1), byte & 15
+
+    def list_header(self) -> tuple[int, int]:
+        """How many items, and of which type."""
+        byte = self.content[self.at]
+        self.at += 1
+        count = byte >> 4
+        return (self.varint() if count == 15 else count), byte & 15
+
+    def skip(self, kind: int, *, is_item: bool = False) -> None:
+        if kind in _THRIFT_BOOLEANS:
+            self.at += is_item
+        elif kind in _THRIFT_LENGTHS:
+            self.at += _THRIFT_LENGTHS[kind]
+        elif kind in _THRIFT_VARINTS:
+            self.varint()
+        elif kind == _THRIFT_BINARY:
+            length = self.varint()
+            self.at += length
+        elif kind in (_THRIFT_LIST, _THRIFT_SET):
+            count, item = self.list_header()
+            for _ in range(count):
+                self.skip(item, is_item=True)
+        elif kind == _THRIFT_MAP:
+            self._skip_map()
+        elif kind == _THRIFT_STRUCT:
+            number, field = self.field_header(0)
+            while field:
+                self.skip(field)
+                number, field = self.field_header(number)
+        else:
+            raise ValueError(f"a Parquet footer holds type {kind} of the compact protocol")
+
+    def _skip_map(self) -> None:
+        count = self.varint()
+        if not count:
+            return
+        kinds = self.content[self.at]
+        self.at += 1
+        for _ in range(count):
+            self.skip(kinds >> 4, is_item=True)
+            self.skip(kinds & 15, is_item=True)
+
+
+# -- reading_rules.parquet.schema ------------------------------------------------------------------
+
+
+DECIMAL_DIGITS: Final = 38  # of DuckDB's widest decimal
+MOST_DIGITS: Final = 76  # of the widest that is in use: Arrow's decimal256, BigQuery's BIGNUMERIC
+# Types whose values DuckDB returns exactly, and whose text is exact.
+_EXACT: Final = frozenset(
+    (
+        *('"NULL"', "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "DOUBLE", "FLOAT"),
+        *("DECIMAL", "VARCHAR", "JSON", "ENUM", "UUID", "DATE", "TIME", "TIME_NS", "INTERVAL"),
+        *("TIME WITH TIME ZONE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
+        *("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "BLOB"),
+    )
+)
+INT96: Final = "INT96"
+WIDE_DECIMAL: Final = "wide decimal"
+TEXT_BYTES: Final = "BLOB"
+MILLISECONDS: Final = "milliseconds"  # timestamps as 64-bit integers: what such columns may hold
+MILLISECONDS_UTC: Final = "milliseconds in UTC"
+NANOSECONDS: Final = "nanoseconds"
+NANOSECONDS_UTC: Final = "nanoseconds in UTC"
+NANOSECONDS_OF_DAY: Final = "nanoseconds of a day"
+_LOST: Final = "lost"
+RAW_TEXT: Final = "raw text"  # the bytes of what is declared to be text, and may be none
+
+
+class Node(NamedTuple):
+    """A node of a file's schema.
+
+    Attributes:
+        place: among all nodes, the root being 0.
+        special: the kind of what this DuckDB would change, or fail for; absent: nothing.
+        digits, scale: of a decimal; 0 of anything else.
+    """
+
+    name: str
+    place: int
+    special: str | None
+    is_text: bool
+    is_repeated: bool
+    digits: int
+    scale: int
+    children: tuple[Node, ...]
+
+    def nodes(self) -> Iterator[Node]:
+        """This one and all within."""
+        yield self
+        for child in self.children:
+            yield from child.nodes()
+
+
+class Shape(NamedTuple):
+    """How a column or a part of it is read.
+
+    Attributes:
+        kind: `struct`, `list`, `map`, `INT96`, `wide decimal`, `raw text`, one of the times that
+            are integers (`MILLISECONDS` and so on), or DuckDB's type of one value.
+        names: of a struct's fields.
+        parts: of a struct: its fields; of a list: its item; of a map: key and value.
+        digits, scale: of a decimal.
+    """
+
+    kind: str
+    names: tuple[str, ...] = ()
+    parts: tuple[Shape, ...] = ()
+    digits: int = 0
+    scale: int = 0
+
+    @property
+    def is_nested(self) -> bool:
+        return bool(self.parts)
+
+    def leaves(self) -> Iterator[Shape]:
+        if not self.parts:
+            yield self
+        for part in self.parts:
+            yield from part.leaves()
+
+
+def columns_of(connection: Any, path: Path, *, reads_nanoseconds: bool = True) -> list[Node]:
+    """A file's outermost columns, in order, as the file itself declares them.
+
+    Args:
+        connection: of DuckDB.
+        reads_nanoseconds: whether it reads all of them, as it does from release 2 on.
+
+    Raises:
+        duckdb.Error: it is no Parquet file.
+    """
+    rows = connection.execute(
+        "SELECT name, type, coalesce(num_children, 0), coalesce(converted_type, ''),"
+        " coalesce(logical_type, ''), coalesce(repetition_type, ''), coalesce(precision, 0),"
+        f" coalesce(scale, 0) FROM parquet_schema({sql_literal(path)})"
+    ).fetchall()
+    root, _ = _node(rows, 0, reads_nanoseconds)
+    return list(root.children)
+
+
+def shapes_of(
+    connection: Any,
+    path: Path,
+    columns: Sequence[Node],
+    wanted: Iterable[int],
+    *,
+    raw: bool = False,
+) -> dict[int, Shape | None]:
+    """How the wanted columns are read; makes DuckDB return bytes where it would change values.
+
+    Args:
+        connection: of DuckDB; between two looks the file changes, so it caches none.
+        path: a file of our own: its footer may become another one.
+        columns: all of the file's.
+        wanted: places among them.
+        raw: texts are read as bytes, too, as some are none.
+
+    Returns:
+        By place; None for what cannot be read exactly.
+
+    Raises:
+        duckdb.Error: the file cannot be read.
+    """
+    places = list(wanted)
+    bent = {
+        node.place
+        for at in places
+        for node in columns[at].nodes()
+        if not node.children and (node.special not in (None, _LOST) or (raw and node.is_text))
+    }
+    if bent:
+        declare_as_bytes(path, bent)
+    types = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
+    return {at: _shape(types[at], columns[at]) for at in places}
+
+
+def _node(rows: list[tuple[Any, ...]], at: int, reads_nanoseconds: bool) -> tuple[Node, int]:
+    """The node at a place of a schema that lists each before its children, and the place behind."""
+    name, physical, count, converted, logical, repetition, digits, scale = rows[at]
+    children, end = [], at + 1
+    for _ in range(count):
+        child, end = _node(rows, end, reads_nanoseconds)
+        children.append(child)
+    is_decimal = converted == "DECIMAL" or logical.startswith("DecimalType")
+    is_text = physical == "BYTE_ARRAY" and (
+        converted in ("UTF8", "ENUM", "JSON") or logical.startswith(("String", "Enum", "Json"))
+    )
+    numbers = (int(digits), int(scale)) if is_decimal else (0, 0)
+    special = None
+    if physical == "INT96":
+        special = INT96
+    elif numbers[0] > DECIMAL_DIGITS:
+        special = WIDE_DECIMAL
+    elif physical == "INT64":
+        special = _time_of_integer(converted, logical, reads_nanoseconds)
+    repeated = repetition == "REPEATED"
+    return Node(name, at, special, is_text, repeated, *numbers, tuple(children)), end
+
+
+def _time_of_integer(converted: str, logical: str, reads_nanoseconds: bool) -> str | None:
+    """Which time a 64-bit integer counts, if one that DuckDB would change or fail for."""
+    in_utc = "isAdjustedToUTC=1" in logical
+    if "NANOS=NanoSeconds" in logical:
+        if reads_nanoseconds:
+            return None
+        if logical.startswith("TimeType"):
+            return _LOST if in_utc else NANOSECONDS_OF_DAY
+        return NANOSECONDS_UTC if in_utc else NANOSECONDS
+    is_timestamp = converted == "TIMESTAMP_MILLIS" or logical.startswith("TimestampType")
+    if is_timestamp and (not logical or "MILLIS=MilliSeconds" in logical):
+        return MILLISECONDS_UTC if in_utc else MILLISECONDS
+    return None
+
+
+def _shape(kind: Any, node: Node, *, is_item: bool = False) -> Shape | None:
+    """The shape of a DuckDB type at a node of the schema; None where they do not fit."""
+    parts = {name: child for name, child in _children(kind)}
+    if kind.id == "list":
+        return _list_shape(parts["child"], node, is_item=is_item)
+    if node.is_repeated and not is_item:
+        return None
+    if kind.id == "struct":
+        return _struct_shape(list(parts.values()), node)
+    if kind.id == "map":
+        pairs = node.children[0].children if len(node.children) == 1 else ()
+        if len(pairs) != 2:
+            return None
+        inner = _all_of(_shape(one, at) for one, at in zip(parts.values(), pairs))
+        return Shape("map", parts=inner) if inner else None
+    if node.children or node.digits > MOST_DIGITS:
+        return None
+    if node.special:
+        shape = Shape(node.special, digits=node.digits, scale=node.scale)
+        return None if node.special == _LOST else shape
+    name = str(kind)
+    if name == TEXT_BYTES and node.is_text:
+        return Shape(RAW_TEXT)
+    return Shape(name) if name.partition("(")[0] in _EXACT else None
+
+
+def _children(kind: Any) -> list[tuple[str, Any]]:
+    if kind.id not in ("list", "struct", "map"):
+        return []
+    return [(str(name), child) for name, child in kind.children]
+
+
+def _struct_shape(kinds: list[Any], node: Node) -> Shape | None:
+    if not kinds or len(kinds) != len(node.children):
+        return None
+    inner = _all_of(_shape(one, at) for one, at in zip(kinds, node.children))
+    if not inner:
+        return None
+    return Shape("struct", tuple(child.name for child in node.children), inner)
+
+
+def _list_shape(item: Any, node: Node, *, is_item: bool) -> Shape | None:
+    """The item may be the repeated node itself, or the only child of it, as writers have it."""
+    if node.is_repeated and not is_item:
+        places = [node]
+    elif len(node.children) == 1 and node.children[0].is_repeated:
+        places = [node.children[0], *node.children[0].children[:1]]
+    else:
+        places = []
+    for place in places:
+        found = _shape(item, place, is_item=place.is_repeated)
+        if found:
+            return Shape("list", parts=(found,))
+    return None
+
+
+def _all_of(shapes: Iterable[Shape | None]) -> tuple[Shape, ...] | None:
+    found = tuple(shapes)
+    return tuple(one for one in found if one) if all(found) else None
+
+
 # -- reading_rules.values.moments ------------------------------------------------------------------
 
 
@@ -2272,97 +2726,394 @@ def moment_text(value: str, kind: str) -> str:
     return f"CASE {text} WHEN '-infinity' THEN {first} WHEN 'infinity' THEN {last} ELSE {text} END"
 
 
+# -- reading_rules.parquet.texts -------------------------------------------------------------------
+
+
+_FLOATS: Final = ("FLOAT", "DOUBLE")
+_INTERVAL: Final = "INTERVAL"
+_NO_MILLISECONDS: Final = "a timestamp outside of the years 290308 BC to 294247"
+# Why a value of such a type has no text, for people.
+_REASONS: Final = {
+    TEXT_BYTES: "bytes that are no text (UTF-8); write the column as text, or leave it out",
+    RAW_TEXT: "a text that is no UTF-8",
+    INT96: "an INT96 that is no time, or lies outside of every calendar",
+    WIDE_DECIMAL: "a decimal of more bytes than its digits need",
+    **dict.fromkeys((MILLISECONDS, MILLISECONDS_UTC), _NO_MILLISECONDS),
+    NANOSECONDS_OF_DAY: "a time that is none of a day",
+    _INTERVAL: "an interval of more than 2,147,483,647 months or days",
+}
+_ONLY_FRACTION: Final = re.compile(r"DECIMAL\((\d+),\s*\1\)")
+_NOT_FINITE: Final = "a number that is not finite, which JSON does not know"
+_PLAIN_JSON: Final = frozenset(  # written in JSON without quotes
+    (
+        *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL"),
+        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", WIDE_DECIMAL),
+    )
+)
+# Stands for what JSON cannot hold, until the row is rejected: JSON's texts escape it.
+_NO_JSON: Final = "chr(0)"
+# Of `day`, as INT96 counts: Julian days, of which 1970-01-01 is the 2,440,588th.
+_DAY_OF_INT96: Final = (
+    "CAST(day AS BIGINT) - CASE WHEN day >= 2147483648 THEN 4294967296 ELSE 0 END - 2440588"
+)
+_TIME: Final = "make_timestamp(days * 86400000000 + CAST(nanos // 1000 AS BIGINT))"
+# Text of `days` since 1970 and `nanos` of the day; NULL outside of DuckDB's calendar.
+_MOMENT_OF_NANOS: Final = (
+    "CASE WHEN nanos >= 86400000000000 OR days NOT BETWEEN -106751000 AND 106751000 THEN NULL"
+    f" WHEN nanos % 1000 = 0 THEN CAST({_TIME} AS VARCHAR)"
+    f" ELSE rtrim(concat(strftime({_TIME}, '%Y-%m-%d %H:%M:%S.%f'),"
+    " lpad(CAST(nanos % 1000 AS VARCHAR), 3, '0')), '0') END"
+)
+_NANOS_OF_DAY: Final = 86_400 * 10**9  # nanoseconds
+_GROUP: Final = 10**18
+# Halves that change places, and by how many bits, to turn a number's bytes around.
+_HALVES: Final = ((0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32))
+
+
+class Text(NamedTuple):
+    """A column's text.
+
+    Attributes:
+        sql: the text; NULL for a value that is missing.
+        faults: SQL conditions of values that it does not hold, with what is wrong, for people.
+    """
+
+    sql: str
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+def text_of(column: str, shape: Shape) -> Text:
+    """A column's text.
+
+    Args:
+        column: SQL of its value.
+    """
+    if shape.is_nested:
+        return _nested_text(column, shape)
+    exact = _exact_text(column, shape)
+    if shape.kind not in _REASONS:
+        return Text(exact)
+    is_raw = shape.kind in (INT96, WIDE_DECIMAL)  # bytes that mean nothing to people
+    shown = f"hex({column})" if is_raw else f"CAST({column} AS VARCHAR)"
+    lost = f"{column} IS NOT NULL AND {exact} IS NULL"
+    return Text(f"coalesce({exact}, {shown})", ((lost, _REASONS[shape.kind]),))
+
+
+def _nested_text(column: str, shape: Shape) -> Text:
+    json = _as_json(column, shape, 0)
+    every = {**_REASONS, **dict.fromkeys(_FLOATS, _NOT_FINITE)}
+    reasons = {every[leaf.kind]: None for leaf in shape.leaves() if leaf.kind in every}
+    whole = f"CASE WHEN {column} IS NOT NULL THEN {json} END"
+    if not reasons:
+        return Text(whole)
+    broken = f"contains({whole}, {_NO_JSON})"
+    shown = f"CASE WHEN {broken} THEN CAST({column} AS VARCHAR) ELSE {whole} END"
+    return Text(shown, ((broken, f"nested in it is {', or '.join(reasons)}"),))
+
+
+def _exact_text(value: str, shape: Shape) -> str:
+    """Text of a single value; NULL, too, for one that has none."""
+    if shape.kind == TEXT_BYTES:
+        decoded = f"TRY(decode({value}))"
+        return f"CASE WHEN NOT contains({decoded}, chr(0)) THEN {decoded} END"
+    if shape.kind == RAW_TEXT:
+        return f"TRY(decode({value}))"
+    if shape.kind == INT96:
+        return _int96(value)
+    if shape.kind == _INTERVAL:  # DuckDB takes the unsigned numbers of the file for signed ones
+        signs = (f"date_part('{part}', {value}) >= 0" for part in ("year", "month", "day"))
+        return f"CASE WHEN {' AND '.join(signs)} THEN CAST({value} AS VARCHAR) END"
+    if shape.kind == WIDE_DECIMAL:
+        return _wide_decimal(value, shape)
+    if shape.kind in _TIME_TEXTS:
+        return _TIME_TEXTS[shape.kind](value)
+    text = moment_text(value, shape.kind)
+    if _ONLY_FRACTION.fullmatch(shape.kind):  # DuckDB writes `.50`, which is no number of JSON
+        return f"regexp_replace({text}, '^(-?)\\.', '\\10.')"
+    return text
+
+
+def _as_json(value: str, shape: Shape, depth: int) -> str:
+    """JSON of a value, `null` for a missing one."""
+    if shape.kind == "struct":
+        fields = [
+            f"to_json({sql_literal(name)}), ':',"
+            f" {_as_json(f'struct_extract_at({value}, {at})', part, depth)}"
+            for at, (name, part) in enumerate(zip(shape.names, shape.parts), start=1)
+        ]
+        joined = ", ',', ".join(fields)
+        written = f"concat('{{', {joined}, '}}')"
+    elif shape.kind == "list":
+        item = f"item{depth}"
+        inner = _as_json(item, shape.parts[0], depth + 1)
+        written = _listed(value, item, inner, "[", "]")
+    elif shape.kind == "map":
+        item = f"item{depth}"
+        key, one = shape.parts
+        named = f"struct_extract_at({item}, 1)"
+        name = _as_json(named, key, depth + 1) if key.is_nested else _exact_text(named, key)
+        pair = (
+            f"concat(coalesce(CAST(to_json({name}) AS VARCHAR), {_NO_JSON}), ':',"
+            f" {_as_json(f'struct_extract_at({item}, 2)', one, depth + 1)})"
+        )
+        written = _listed(f"map_entries({value})", item, pair, "{", "}")
+    else:
+        written = _json_of_one(value, shape)
+    return f"CASE WHEN {value} IS NULL THEN 'null' ELSE {written} END"
+
+
+def _listed(values: str, item: str, inner: str, begin: str, end: str) -> str:
+    items = f"list_transform({values}, lambda {item}: {inner})"
+    return f"concat('{begin}', array_to_string({items}, ','), '{end}')"
+
+
+def _json_of_one(value: str, shape: Shape) -> str:
+    if shape.kind in _FLOATS:
+        # A float's shortest text, as a double's would have digits that it does not hold.
+        number = value if shape.kind == "DOUBLE" else f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
+        shown = f"CAST(to_json({number}) AS VARCHAR)"
+        return f"CASE WHEN isfinite({value}) THEN {shown} ELSE {_NO_JSON} END"
+    exact = _exact_text(value, shape)
+    if shape.kind.partition("(")[0] in _PLAIN_JSON:
+        return f"coalesce({exact}, {_NO_JSON})"
+    return f"coalesce(CAST(to_json({exact}) AS VARCHAR), {_NO_JSON})"
+
+
+def _milliseconds(value: str) -> str:
+    """Text of milliseconds since 1970; NULL outside of DuckDB's calendar."""
+    text = f"CAST(make_timestamp({value} * 1000) AS VARCHAR)"
+    return f"CASE WHEN {value} BETWEEN -9223372022400000 AND 9223372036854775 THEN {text} END"
+
+
+def _nanoseconds(value: str) -> str:
+    """Text of nanoseconds since 1970, all of which lie within DuckDB's calendar."""
+    nanos = f"({value} % {_NANOS_OF_DAY} + {_NANOS_OF_DAY}) % {_NANOS_OF_DAY}"
+    days = f"{value} // {_NANOS_OF_DAY} - CASE WHEN {value} % {_NANOS_OF_DAY} < 0 THEN 1 ELSE 0 END"
+    text = _let("nanos", nanos, _let("days", days, _MOMENT_OF_NANOS))
+    return f"CASE WHEN {value} IS NOT NULL THEN {text} END"
+
+
+def _nanoseconds_of_day(value: str) -> str:
+    text = f"substr({_nanoseconds(value)}, {len('1970-01-01 ') + 1})"
+    return f"CASE WHEN {value} BETWEEN 0 AND {_NANOS_OF_DAY - 1} THEN {text} END"
+
+
+def _in_utc(text: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: f"{text(value)} || '+00'"
+
+
+_TIME_TEXTS: Final[Mapping[str, Callable[[str], str]]] = {
+    MILLISECONDS: _milliseconds,
+    MILLISECONDS_UTC: _in_utc(_milliseconds),
+    NANOSECONDS: _nanoseconds,
+    NANOSECONDS_UTC: _in_utc(_nanoseconds),
+    NANOSECONDS_OF_DAY: _nanoseconds_of_day,
+}
+
+
+def _int96(value: str) -> str:
+    """Nanoseconds of the day in 8 bytes and the Julian day in 4, each with its lowest byte first.
+
+    Not in the format's documentation, which calls it deprecated; so Impala, Spark and Hive have it
+    (apache/parquet-format, LogicalTypes.md; `ImpalaTimestampToNanoseconds` in duckdb/duckdb).
+    """
+    days = f"({_let('day', _turned('CAST(raw & 4294967295 AS UBIGINT)', 2), _DAY_OF_INT96)})"
+    shown = _let(
+        "nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _MOMENT_OF_NANOS)
+    )
+    return _let("raw", f"CAST(CAST({value} AS BIT) AS UHUGEINT)", shown)
+
+
+def _turned(number: str, steps: int) -> str:
+    """A number of 2 ** (steps + 3) bits with its bytes the other way round."""
+    for mask, bits in _HALVES[:steps]:
+        low = f"CAST({mask} AS UBIGINT)"
+        number = _let("part", number, f"((part & {low}) << {bits}) | ((part >> {bits}) & {low})")
+    return number
+
+
+def _wide_decimal(value: str, shape: Shape) -> str:
+    """Two's complement, the highest byte first, as decimal digits.
+
+    Its 32-bit parts, each times the digits of its place's weight, are summed up by groups of 18
+    digits; what a group has too much goes to the next.
+    """
+    parts = -(-(10**shape.digits).bit_length() // 32) + 1
+    width = parts * 8  # hexadecimal digits
+    # Of a negative number the inverted parts are those of its magnitude less one.
+    limbs = ", ".join(
+        f"xor(CAST('0x' || substr(filled, {width - 8 * n - 7}, 8) AS BIGINT), minus * 4294967295)"
+        for n in range(parts)
+    )
+    groups = -(-32 * parts * 30103 // 100000 // 18) + 1  # log10(2) = 0.30103
+    sums = ", ".join(_sum_of_group(group, parts) for group in range(groups))
+    digits = f"concat({', '.join(_groups_of_digits(groups))})"
+    shown = _let("digits", digits, _pointed("digits", "minus", shape.scale))
+    shown = _let("limbs", f"[{limbs}]", _let("sums", f"[{sums}]", shown))
+    filled = f"lpad(hexa, {width}, CASE WHEN minus = 1 THEN 'F' ELSE '0' END)"
+    shown = _let("filled", filled, shown)
+    shown = _let("minus", "CASE WHEN hexa >= '8' THEN 1 ELSE 0 END", shown)
+    shown = f"CASE WHEN strlen(hexa) BETWEEN 2 AND {width} THEN {shown} END"
+    return _let("hexa", f"hex({value})", shown)
+
+
+def _sum_of_group(group: int, parts: int) -> str:
+    weights = [(1 << 32 * n) // _GROUP**group % _GROUP for n in range(parts)]
+    terms = [
+        f"CAST(limbs[{n}] AS HUGEINT) * {weight}"
+        for n, weight in enumerate(weights, start=1)
+        if weight
+    ]
+    return " + ".join([*terms, "minus"] if group == 0 else terms) or "0"
+
+
+def _groups_of_digits(groups: int) -> list[str]:
+    """Each 18 digits long, the highest first."""
+    carry, found = "0", []
+    for group in range(1, groups + 1):
+        total = f"(sums[{group}] + {carry})"
+        found.append(f"lpad(CAST({total} % {_GROUP} AS VARCHAR), 18, '0')")
+        carry = f"({total} // {_GROUP})"
+    return found[::-1]
+
+
+def _pointed(digits: str, minus: str, scale: int) -> str:
+    """Digits as a decimal is written, `-1234.50`; DuckDB's slices include their end."""
+    whole = f"{digits}[:-{scale + 1}]" if scale else digits
+    fraction = f", '.', {digits}[-{scale}:]" if scale else ""
+    units = f"coalesce(nullif(ltrim({whole}, '0'), ''), '0')"
+    return f"concat(CASE WHEN {minus} = 1 THEN '-' ELSE '' END, {units}{fraction})"
+
+
+def _let(name: str, value: str, then: str) -> str:
+    """SQL that computes a value once; an expression has no other way to name one."""
+    return f"list_transform([{value}], lambda {name}: {then})[1]"
+
+
+# -- reading_rules.parquet.select ------------------------------------------------------------------
+
+
+ROW_FAULT: Final = '"row-fault"'  # hyphens keep our columns apart from every contract column
+
+
+class NoExactText(Exception):
+    """Columns of a file have values that no text holds; the message goes on from "<file>: "."""
+
+
+class ParquetSelect(NamedTuple):
+    """What to select from a file.
+
+    Attributes:
+        relation: SQL for the file, its columns by the names `c0`, `c1` and so on.
+        texts: SQL for each column's text, by the contract's names.
+        fault: SQL, NULL for a row that can be read; otherwise the column and what is wrong with it,
+            for `parted_fault`.
+        ignored: columns of the file that the contract does not know.
+    """
+
+    relation: str
+    texts: Mapping[str, str]
+    fault: str
+    ignored: Sequence[str] = ()
+
+
+def parquet_select(
+    connection: Any,
+    path: Path,
+    names: Mapping[str, str],
+    *,
+    raw: bool = False,
+    reads_nanoseconds: bool = True,
+) -> ParquetSelect:
+    """Look at a file, and say how to read it; its footer may become another one.
+
+    Args:
+        connection: of DuckDB, which caches no files.
+        path: a file of our own.
+        names: what each column is called in the file, by its own name.
+        raw: texts are read as bytes, as some may be none: slower, but DuckDB would fail the file.
+        reads_nanoseconds: whether this DuckDB does, see `columns_of`.
+
+    Raises:
+        HeaderError: it lacks a column.
+        NoExactText: one cannot be read exactly.
+        duckdb.Error: it is no Parquet file.
+    """
+    restore_footer(path)
+    columns = columns_of(connection, path, reads_nanoseconds=reads_nanoseconds)
+    header = [column.name for column in columns]
+    positions = positions_of(header, names)
+    shapes = shapes_of(connection, path, columns, positions.values(), raw=raw)
+    found = {}
+    unknown = []
+    for name, at in positions.items():
+        shape = shapes[at]
+        if shape:
+            found[name] = text_of(f"c{at}", shape)
+        else:
+            unknown.append(columns[at].name)
+    if unknown:
+        raise NoExactText(
+            f"there is no exact text of column {', '.join(unknown)[:400]}; write it as text, as a"
+            f" number (decimals of up to {MOST_DIGITS} digits), a date or time, or as lists,"
+            " structs and maps of these, or leave it out of the contract"
+        )
+    faults = "".join(
+        f" WHEN {broken} THEN {sql_literal(f'{name}: {reason}')}"
+        for name, one in found.items()
+        for broken, reason in one.faults
+    )
+    # By other names, as a column may be called file_row_number itself.
+    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    return ParquetSelect(
+        relation=f"read_parquet({sql_literal(path)}) AS file({labels})",
+        texts={name: f"nullif({one.sql}, '')" for name, one in found.items()},
+        fault=f"CASE{faults} END" if faults else "CAST(NULL AS VARCHAR)",
+        ignored=[name for at, name in enumerate(header) if at not in positions.values()],
+    )
+
+
+def has_bytes_for_texts(error: Exception) -> bool:
+    """Whether a scan failed for texts in Parquet that are no UTF-8, or JSON that is none."""
+    marks = ("Invalid string encoding found in Parquet", "Invalid JSON found in Parquet")
+    return any(mark in str(error) for mark in marks)
+
+
 # -- clean_csv_job.parquet -------------------------------------------------------------------------
 
 
-DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
+def write_faulty(
+    connection: duckdb.DuckDBPyConnection, path: str, relation: str, names: Sequence[str], url: str
+) -> int:
+    """Write them with their texts; returns how many.
 
-
-class ParquetColumn(NamedTuple):
-    """An outermost column of the file.
-
-    Attributes:
-        name: as the file has it; DuckDB renames columns that differ in case only.
-        trouble: why its texts are not its values; absent where they are.
-        is_bytes: whether its texts are bytes without a type.
-        kind: DuckDB's type of it.
+    Args:
+        relation: SQL for the file's rows, in order.
+        names: of the contract's columns.
+        url: how the rejects name the object.
     """
-
-    name: str
-    trouble: str | None
-    is_bytes: bool
-    kind: str
-
-
-def parquet_columns(
-    connection: duckdb.DuckDBPyConnection, path: str, *, reads_nanoseconds: bool
-) -> list[ParquetColumn]:
-    """The file's outermost columns, in order."""
-    schema = connection.execute(
-        "SELECT name, coalesce(num_children, 0), coalesce(precision, 0), coalesce(type, ''),"
-        " coalesce(converted_type, ''), coalesce(logical_type, '')"
-        f" FROM parquet_schema({sql_literal(path)})"
-    ).fetchall()[1:]
-    kinds = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
-    columns: list[ParquetColumn] = []
-    at = 0
-    while at < len(schema):
-        name, children, digits, kind, converted, logical = schema[at]
-        trouble = None
-        if children:
-            trouble = "nested"
-        elif kind == "INT96":
-            trouble = "INT96"
-        elif digits > DECIMAL_DIGITS:
-            trouble = f"{digits} digits"
-        elif "NANOS=NanoSeconds" in logical and not reads_nanoseconds:
-            trouble = "nanoseconds"
-        is_bytes = "BYTE_ARRAY" in kind and not converted + logical
-        columns.append(ParquetColumn(name, trouble, is_bytes, str(kinds[len(columns)])))
-        end = at + 1 + children
-        at += 1
-        while at < end:  # each is listed before its children
-            end += schema[at][1]
-            at += 1
-    return columns
-
-
-def readable_columns(
-    columns: Sequence[ParquetColumn], positions: Mapping[str, int], source: str
-) -> dict[str, str]:
-    """SQL for the text of each of the contract's columns; the file's are named `c0`, `c1` …"""
-    bent = [
-        f"{columns[at].name} ({columns[at].trouble})"
-        for at in positions.values()
-        if columns[at].trouble
-    ]
-    if bent:
-        raise InvalidData(
-            f"{source}: this job cannot read exactly: {', '.join(bent)}; give the dataset no such"
-            " job, as the validate step can, or write decimals of at most"
-            f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
-        )
-    return {
-        name: _bytes_as_text(at, columns[at].name)
-        if columns[at].is_bytes
-        else moment_text(f"c{at}", columns[at].kind)
-        for name, at in positions.items()
-    }
-
-
-def _bytes_as_text(at: int, name: str) -> str:
-    """SQL that fails for bytes that are no text: to reject their rows is left to validate."""
-    text = f"TRY(decode(c{at}))"
-    problem = (
-        f"column {visible(name)} holds bytes that are no text (UTF-8): write it as text, leave it"
-        " out of the contract, or give the dataset no such job, as the validate step rejects such"
-        " rows alone"
+    texts = ", ".join(map(text_column, names))
+    rows = connection.cursor().execute(
+        f"SELECT number, {ROW_FAULT}, {texts} FROM (SELECT *, row_number() OVER () AS number"
+        f" FROM {relation}) WHERE {ROW_FAULT} IS NOT NULL"
     )
-    is_text = f"NOT contains({text}, chr(0))"
-    return (
-        f"CASE WHEN c{at} IS NULL THEN NULL WHEN {is_text} THEN {text}"
-        f" ELSE error({sql_literal(problem)}) END"
-    )
+    count = 0
+    with open(path, "w", encoding="utf-8") as file:
+        while True:
+            batch = rows.fetchmany(1000)
+            if not batch:
+                return count
+            for number, fault, *values in batch:
+                column, reason = parted_fault(fault)
+                row = dict(zip(names, values))
+                reject = {
+                    **{"source": url, "line": number, "rule": "malformed", "column": column},
+                    "value": (row[column] or "")[:VALUE_CHARACTERS],
+                    "reason": reason,
+                    "raw": json.dumps(row, ensure_ascii=False),
+                }
+                file.write(json.dumps(reject, ensure_ascii=False) + "\n")
+            count += len(batch)
 
 
 # -- reading_rules.values.file_columns -------------------------------------------------------------
@@ -2578,7 +3329,8 @@ def _may_span_lines(
 
 
 def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
-    found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
+    ignores_case = bool(form.get("caseInsensitive"))
+    found = json_texts(names, ignores_case=ignores_case)
     nulls = form.get("nulls") or ()
     texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
@@ -2590,7 +3342,7 @@ def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> S
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
-    fault = json_fault('"json-values"', names) or "NULL"
+    fault = json_fault('"json-values"', names, ignores_case=ignores_case) or "NULL"
     malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),
@@ -2608,17 +3360,22 @@ def _parquet(
     source: str,
     nulls: Sequence[str],
 ) -> Source:
-    columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
-    header = [column.name for column in columns]
-    positions = positions_of(header, names)
-    values = readable_columns(columns, positions, source)
-    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    try:
+        found = parquet_select(
+            connection,
+            Path(file.path),
+            names,
+            raw=file.has_raw_texts,
+            reads_nanoseconds=DUCKDB_2,
+        )
+    except NoExactText as error:
+        raise InvalidData(f"{source}: {error}") from error
     selected = ", ".join(
-        f"nullif({or_null(values[name], nulls)}, '') AS {text_column(name)}" for name in names
+        f"{or_null(found.texts[name], nulls)} AS {text_column(name)}" for name in names
     )
-    relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
-    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
-    return Source(relation, relation, ignored=ignored)
+    relation = f"(SELECT {selected}, {found.fault} AS {ROW_FAULT} FROM {found.relation})"
+    skipped = f"{ROW_FAULT} IS NOT NULL"
+    return Source(relation, relation, ignored=found.ignored, skipped=skipped)
 
 
 # -- clean_csv_job.short_rows ----------------------------------------------------------------------
@@ -3675,6 +4432,10 @@ class MixedLineEnds(Exception):
     """The scan came to a line end unlike the others before it."""
 
 
+class BytesForTexts(Exception):
+    """Texts in a Parquet file are none."""
+
+
 class Counts(NamedTuple):
     """Rows that are written, and rows that the query leaves out."""
 
@@ -3717,6 +4478,8 @@ def write_rows(
     except duckdb.Error as error:
         if has_mixed_line_ends(error):
             raise MixedLineEnds(first_line(error)) from error
+        if has_bytes_for_texts(error):
+            raise BytesForTexts(first_line(error)) from error
         if query and not isinstance(error, duckdb.InvalidInputException):
             raise blame(error)(f"the query {query!r} fails: {first_line(error)}") from error
         raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
@@ -3758,6 +4521,7 @@ def connect(directory: str) -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": False,
         },
     )
+    connection.execute("SET enable_external_file_cache = false")  # footers of Parquet change
     connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
     for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
@@ -3794,6 +4558,10 @@ def clean(
             file, has_equal_ends = equalized(file), True
         except MoreSurplus as more:
             file = file._replace(surplus=more.args[0])
+        except BytesForTexts:
+            if file.has_raw_texts:
+                raise
+            file = file._replace(has_raw_texts=True)
         except NotFilledUp:
             file = file._replace(missing=0)
         for statement in FORGET_REJECTS:
@@ -3814,7 +4582,8 @@ def cleaned(
     """One try of `clean`.
 
     Raises:
-        MixedLineEnds, MoreSurplus, NotFilledUp: try again, with another file, or read otherwise.
+        MixedLineEnds, BytesForTexts, MoreSurplus, NotFilledUp: try again, with another file, or
+            read otherwise.
     """
     form = format_of(dataset)
     forms = [value_form(column) for column in dataset["columns"]]
@@ -3830,16 +4599,20 @@ def cleaned(
         if form["type"] in ("json", "jsonl"):
             refuse_missing_keys(connection, source, dataset, url)
         rows = counts.written + counts.filtered
-        bad = write_rejects(
-            connection,
-            rejected,
-            source,
-            unreadable,
-            read=file,
-            rows=rows,
-            url=url,
-            encoding=encoding,
-        )
+        if form["type"] == "parquet":
+            names = [column["name"] for column in dataset["columns"]]
+            bad = write_faulty(connection, rejected, source.again, names, url)
+        else:
+            bad = write_rejects(
+                connection,
+                rejected,
+                source,
+                unreadable,
+                read=file,
+                rows=rows,
+                url=url,
+                encoding=encoding,
+            )
     rows += bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     return {

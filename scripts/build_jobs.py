@@ -52,7 +52,9 @@ class Module:
                 yield node.name
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                yield from (target.id for target in targets if isinstance(target, ast.Name))
+                for target in targets:
+                    every = target.elts if isinstance(target, ast.Tuple) else [target]
+                    yield from (one.id for one in every if isinstance(one, ast.Name))
 
     def body(self) -> str:
         """The text without docstring and imports."""

@@ -141,7 +141,7 @@ def verdicts(ways: Sequence[Way]) -> str:
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
-    parser.add_argument("--units", type=int, default=100, help="objects of the measured run")
+    parser.add_argument("--units", type=int, default=200, help="objects of the measured run")
     parser.add_argument("--polls", type=int, default=POLLS, help="of a job, by the poll loop")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)

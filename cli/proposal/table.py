@@ -16,8 +16,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.preamble import preamble_of
 from cli.proposal.sample import SampleObject
 from cli.proposal.value_types import dirt
-from reading.parquet_schema import TEXT_BYTES, columns_of, opened, shapes_of
-from reading.parquet_texts import Text, text_of
+from reading.parquet_source import opened
 from reading_rules.header import field_names, fields_of
 from reading_rules.json.records import (
     IS_BLANK,
@@ -26,6 +25,8 @@ from reading_rules.json.records import (
     json_pointer,
     json_values,
 )
+from reading_rules.parquet.schema import TEXT_BYTES, columns_of, shapes_of
+from reading_rules.parquet.texts import Text, text_of
 from reading_rules.plain_text import plain_text
 from reading_rules.scans import csv_scan, line_scan, store_rejects
 from reading_rules.source_lines import SourceLines

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -32,14 +32,19 @@ class LineNumbers:
         found = bisect_right(self._places, number)
         return number + self._totals[found - 1]
 
-    def lines_of(self, numbers: Iterable[int]) -> Iterator[int]:
+    def lines_of(self, numbers: Sequence[int]) -> array[int]:
         """Those of many rows, whose numbers grow."""
         places, totals = self._places, self._totals
-        at, end = 0, len(places)
-        for number in numbers:
-            while at < end and places[at] <= number:
-                at += 1
-            yield number + totals[at - 1]
+        lines, taken, at = array("q"), 0, 0
+        while taken < len(numbers):
+            at = bisect_right(places, numbers[taken], at)
+            extra = totals[at - 1]
+            end = len(numbers)
+            if at < len(places):
+                end = bisect_left(numbers, places[at], taken)
+            lines.extend([number + extra for number in numbers[taken:end]])
+            taken = end
+        return lines
 
     def add_multiline(self, number: int, breaks: int) -> None:
         """A row with so many line breaks in its values."""

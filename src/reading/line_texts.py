@@ -7,12 +7,14 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
+from json.encoder import encode_basestring
 from types import TracebackType
 from typing import Final, Self
 
 from reading.chunks import Chunk
 
 _BATCH: Final = 1000  # lines that are read at once
+_APART: Final = "\x7f"  # JSON does not escape it, and hardly any text has it
 _BETWEEN: Final = 4  # where of so many lines one is asked for, all are read
 
 
@@ -72,16 +74,25 @@ class LineTexts:
         found = [self.take(lines[0], 1)]
         first, self._line = self._line, lines[-1] + 1
         texts = list(islice(self._file, lines[-1] - lines[0]))
-        return found + [texts[line - first].rstrip(b"\r\n") for line in lines[1:]]
+        if len(texts) > len(lines) - 1:
+            texts = [texts[line - first] for line in lines[1:]]
+        together = b"".join(texts)
+        if b"\r" in together:
+            return found + [text.rstrip(b"\r\n") for text in texts]
+        return found + together.removesuffix(b"\n").split(b"\n")[: len(texts)]
 
 
-def as_texts(raws: Sequence[bytes]) -> list[str]:
-    """`as_text` of many, without what is none."""
+def escaped(raws: Sequence[bytes]) -> list[str]:
+    """`as_text` of many, without what is none, as JSON has them between quotes.
+
+    All at once, as one at a time takes longer.
+    """
+    together = _APART.encode().join(raws)
     with suppress(UnicodeDecodeError):
-        texts = b"\n".join(raws).decode().split("\n")
-        if len(texts) == len(raws):  # none has a line break
+        texts = encode_basestring(together.decode())[1:-1].split(_APART)
+        if len(texts) == len(raws):  # it is part of none
             return texts
-    return [as_text(raw)[0] for raw in raws]
+    return [encode_basestring(as_text(raw)[0])[1:-1] for raw in raws]
 
 
 def as_text(raw: bytes) -> tuple[str, str | None]:

@@ -20,13 +20,14 @@ from contracts.dataset import CsvFormat, Dataset, JsonFormat, JsonLinesFormat, P
 from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
-from reading.parquet_source import FAULT, ParquetSelect, select_columns
+from reading.parquet_source import select_columns
 from reading.short_rows import has_many
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.csv.short_rows import with_fields_found
 from reading_rules.header import in_contract_names
 from reading_rules.json.records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
 from reading_rules.malformed import first_line
+from reading_rules.parquet.select import ROW_FAULT, ParquetSelect
 from reading_rules.scans import (
     csv_scan,
     field_labels,
@@ -138,12 +139,6 @@ def unreadable(source: str, error: Exception) -> PipelineError:
     return failed(error, f"{source} cannot be read: {first_line(error)}")
 
 
-def has_bytes_for_texts(error: Exception) -> bool:
-    """Whether a scan failed for texts in Parquet that are no UTF-8, or JSON that is none."""
-    marks = ("Invalid string encoding found in Parquet", "Invalid JSON found in Parquet")
-    return any(mark in str(error) for mark in marks)
-
-
 def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, head: int) -> Reader:
     header = header_of(first.path, form, source, head) if form.header else list(names)
     positions = positions_of(header or list(names), names, source, head)
@@ -193,9 +188,10 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, h
 
 
 def _json(names: Mapping[str, str], form: JsonLinesFormat | JsonFormat) -> Reader:
-    found = json_texts(names, ignores_case=form.case_insensitive is True)
+    ignores_case = form.case_insensitive is True
+    found = json_texts(names, ignores_case=ignores_case)
     nulls = form.nulls or ()
-    fault = json_fault(_FOUND, names)
+    fault = json_fault(_FOUND, names, ignores_case=ignores_case)
     texts = ",\n      ".join(
         f"nullif({or_null(f'{_FOUND}[{n}]', nulls)}, '') AS {text_column(name)}"
         for n, name in enumerate(names, start=1)
@@ -239,17 +235,17 @@ def _parquet(
         )
         return (
             f"(\n    SELECT\n      file.file_row_number - {begin} + 1 AS {NUMBER},\n      {texts},"
-            f"\n      {file.fault} AS {FAULT}\n    FROM {file.relation}\n"
+            f"\n      {file.fault} AS {ROW_FAULT}\n    FROM {file.relation}\n"
             f"    WHERE file.file_row_number >= {begin} AND file.file_row_number < {end}\n  )"
         )
 
     selected(first.path)  # now: a column that is missing fails here, not in the first scan
     return Reader(
         relation=relation,
-        fields=f"[{', '.join([*(text_column(name) for name in names), FAULT])}]",
+        fields=f"[{', '.join([*(text_column(name) for name in names), ROW_FAULT])}]",
         columns={name: n for n, name in enumerate(names)},
         header=tuple(names),
-        malformed=f"{FAULT} IS NOT NULL",
+        malformed=f"{ROW_FAULT} IS NOT NULL",
         is_text=False,
     )
 

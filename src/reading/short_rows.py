@@ -5,6 +5,7 @@ Such a record is logged by numbers (`validation.scan_sql`).
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,7 +17,6 @@ import duckdb
 from contracts.dataset import CsvFormat, Format
 from reading.chunks import Chunk
 from reading_rules.csv.short_rows import (
-    FIELD_BITS,
     FOUND,
     WORTHWHILE,
     ended_short,
@@ -27,6 +27,13 @@ from reading_rules.scans import field_labels, line_breaks
 from reading_rules.sql import sql_identifier
 
 LOG: Final = "short"  # the type of what is logged
+LOG_OF_LINES: Final = "short-lines"  # the same of rows that take several lines
+# A row's number and how many fields it has are logged as one number, to which `_TOP` is added, so
+# that all are 16 hexadecimal digits long: 4 bits, then 20 for the fields, and 40 for the number.
+_TOP: Final = 1 << 60
+_NUMBER_BITS: Final = 40
+_WIDTH: Final = 8  # bytes
+_WITHOUT_TOP: Final = bytes(byte & 15 for byte in range(256))
 
 
 @dataclass(frozen=True)
@@ -74,30 +81,70 @@ def logged_short(number: str, columns: int, chunk: Chunk) -> str:
         number: SQL of the row's number.
         columns: how many a row has.
     """
-    packed = f"CAST({number} * {1 << FIELD_BITS} + {FOUND} AS VARCHAR)"
+    packed = f"hex({number} + {FOUND} * {1 << _NUMBER_BITS} + {_TOP})"
+    alone = f"write_log({packed}, log_type := '{LOG}')"
     if not chunk.quotes:
-        return f"write_log({packed}, log_type := '{LOG}')"
-    every = [sql_identifier(label) for label in field_labels(columns + chunk.surplus)]
-    numbers = f"{packed}, coalesce({line_breaks(every)}, 0)"
-    return f"write_log(concat_ws(' ', {numbers}), log_type := '{LOG}')"
+        return alone
+    breaks = line_breaks([sql_identifier(one) for one in field_labels(columns + chunk.surplus)])
+    together = f"write_log({packed} || hex(({breaks}) + {_TOP}), log_type := '{LOG_OF_LINES}')"
+    return f"CASE WHEN ({breaks}) IS NULL THEN {alone} ELSE {together} END"
 
 
 def read_short(connection: duckdb.DuckDBPyConnection, chunk: Chunk) -> ShortRows:
     """The short rows that the last scan has logged, in order, that of our own included."""
-    row = connection.execute(
-        f"SELECT string_agg(message, ' ') FROM duckdb_logs WHERE type = '{LOG}'"
-    ).fetchone()
-    packed = breaks = array("q", map(int, row[0].split() if row and row[0] else ()))
+    packed, more = _logged(connection, LOG), b""
     if chunk.quotes:
-        packed, breaks = packed[::2], packed[1::2]
-    else:
-        breaks = array("q", bytes(packed.itemsize * len(packed)))
-    order = sorted(range(len(packed)), key=packed.__getitem__)
-    if order != list(range(len(packed))):  # they are logged in order, but nothing promises it
-        packed, breaks = (array("q", (part[n] for n in order)) for part in (packed, breaks))
-    most = (1 << FIELD_BITS) - 1
-    numbers, fields = [each >> FIELD_BITS for each in packed], [each & most for each in packed]
-    return ShortRows(array("q", numbers), array("q", fields), breaks)
+        both = _logged(connection, LOG_OF_LINES)
+        every = bytearray(len(both) // 2), bytearray(len(both) // 2)
+        for at in range(2 * _WIDTH):
+            every[at // _WIDTH][at % _WIDTH :: _WIDTH] = both[at :: 2 * _WIDTH]
+        packed, more = packed + every[0], bytes(every[1])
+    numbers = _numbers(packed, _WIDTH - _NUMBER_BITS // 8)
+    breaks = array("q", bytes(len(packed) - len(more))) + _numbers(more, 1)
+    found = [numbers, _fields(packed), breaks]
+    listed = numbers.tolist()
+    if sorted(listed) != listed:  # those of several lines come last
+        order = sorted(range(len(listed)), key=listed.__getitem__)
+        found = [array("q", (part[n] for n in order)) for part in found]
+    return ShortRows(*found)
+
+
+def _logged(connection: duckdb.DuckDBPyConnection, kind: str) -> bytes:
+    """What was logged under this type; of each number its bytes, the highest first."""
+    # The function: the view of this name joins each message with what it was logged for.
+    row = connection.execute(
+        f"SELECT string_agg(message, '') FROM duckdb_logs() WHERE type = '{kind}'"
+    ).fetchone()
+    return bytes.fromhex(row[0]) if row and row[0] else b""
+
+
+def _numbers(logged: bytes, without: int) -> array[int]:
+    """Numbers of what was logged, by slices, as there may be millions.
+
+    Args:
+        without: so many bytes of each, the highest ones, are none of the number.
+    """
+    digits = bytearray(logged)
+    for at in range(without):
+        digits[at::_WIDTH] = bytes(len(digits) // _WIDTH)
+    return _array(digits)
+
+
+def _fields(logged: bytes) -> array[int]:
+    digits = bytearray(len(logged))
+    behind = _WIDTH - _NUMBER_BITS // 8  # bytes, of which the first has `_TOP` in it
+    for at in range(behind):
+        part = logged[at::_WIDTH]
+        digits[_WIDTH - behind + at :: _WIDTH] = part if at else part.translate(_WITHOUT_TOP)
+    return _array(digits)
+
+
+def _array(digits: bytearray) -> array[int]:
+    numbers = array("q")
+    numbers.frombytes(digits)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 def surplus_of(connection: duckdb.DuckDBPyConnection, form: CsvFormat, columns: int) -> int:

@@ -14,6 +14,7 @@ _COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d
 _MIXED_LINE_ENDS: Final = "CSV Parser state machine"
 # A path of ours, which says nothing to those who read the message: it names the object before.
 _SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+VALUE_CHARACTERS: Final = 500  # of a value, as it is quoted
 _BLOCK_BYTES: Final = 1024 * 1024
 
 REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"

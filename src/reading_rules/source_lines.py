@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -64,13 +64,13 @@ class SourceLines:
             first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
             return source_line + (line - first) * step
 
-    def lines_of(self, before: int, lines: Iterable[int]) -> Iterator[int]:
+    def lines_of(self, before: int, lines: Sequence[int]) -> Sequence[int]:
         """The object's lines of many of the text's, each `before` lines further on."""
         with self._lock:
             are_equal = not self._last and self._file is None
         if are_equal:
-            return (before + line for line in lines)
-        return (self.line_of(before + line) for line in lines)
+            return [before + line for line in lines] if before else lines
+        return [self.line_of(before + line) for line in lines]
 
     def close(self) -> None:
         if self._file is not None:

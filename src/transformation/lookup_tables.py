@@ -13,11 +13,12 @@ from contracts.columns import Column, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
 from reading.header import positions_of
-from reading.parquet_source import FAULT, select_columns
+from reading.parquet_source import select_columns
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.header import fields_of
 from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line
+from reading_rules.parquet.select import ROW_FAULT
 from reading_rules.source_lines import SourceLines
 from reading_rules.sql import or_null, text_column
 from sources.fetch import fetch
@@ -78,7 +79,7 @@ def _check_rows(space: Workspace, where: str) -> None:
         InvalidData: one could not.
     """
     row = space.connection.execute(
-        f'SELECT rowid + 1, {FAULT} FROM "lookup-texts" WHERE {FAULT} IS NOT NULL'
+        f'SELECT rowid + 1, {ROW_FAULT} FROM "lookup-texts" WHERE {ROW_FAULT} IS NOT NULL'
         " ORDER BY rowid LIMIT 1"
     ).fetchone()
     if row:
@@ -126,7 +127,7 @@ def _texts(space: Workspace, path: Path, lookup: Lookup, where: str, head: int) 
     selected = ", ".join(
         f"{or_null(sql, nulls)} AS {text_column(name)}" for name, sql in texts.items()
     )
-    return f"(SELECT {selected}, {fault} AS {FAULT} FROM {reader})"
+    return f"(SELECT {selected}, {fault} AS {ROW_FAULT} FROM {reader})"
 
 
 def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:

@@ -14,12 +14,12 @@ from typing import Final
 
 import duckdb
 
+from reading_rules.malformed import VALUE_CHARACTERS
 from stores.limits import Key, StoreLimits
 from stores.rules import KEY_MISSING, KEY_UNIQUE
 from tabular.part_files import NUMBER, RowFiles, Rows, numbered
 from tabular.sql import STORED, any_of, sql_identifier, sql_literal
 from tabular.workspace import Workspace
-from validation.violations import VALUE_CHARACTERS
 
 UNSTORABLE: Final = (
     '"unstorable-rows"'  # number, rule, column_name, reason, value, valid_row: one each

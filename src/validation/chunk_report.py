@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -55,7 +54,7 @@ class ChunkReport:
                 self._source_lines,
             )
             before, taken = found.chunk.first_line - 1, 0
-            places = array("q", found.lines.lines_of(shorts.numbers))
+            places = found.lines.lines_of(shorts.numbers)
             for line, entry in _in_order(found, flagged, unreadable_records):
                 upto = bisect_left(places, line - before, taken)
                 if upto > taken:

@@ -84,7 +84,7 @@ class FlaggedRows:
         Of those that are only warned of, the first ones of each rule.
         """
         messages = self._connection.execute(
-            f"SELECT message FROM duckdb_logs WHERE type = '{LOG}'"
+            f"SELECT message FROM duckdb_logs() WHERE type = '{LOG}'"
         ).fetchall()
         found: list[FlaggedRow] = []
         for (message,) in messages:

@@ -20,9 +20,10 @@ from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts
 from reading.malformed import Malformed
-from reading.reader import Reader, has_bytes_for_texts
+from reading.reader import Reader
 from reading.short_rows import ShortRows
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
+from reading_rules.parquet.select import has_bytes_for_texts
 from reading_rules.source_lines import SourceLines
 from tabular.failures import failed
 from tabular.sql import PASSED_ON, sql_literal

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from contracts.dataset import Severity
+from reading_rules.malformed import VALUE_CHARACTERS
 from validation.checks import Check
 
-VALUE_CHARACTERS: Final = 500
 EXAMPLES: Final = 3
 MALFORMED: Final = "malformed"
 # Reasons that name values or keys of the object, by rule, and what they are without them.

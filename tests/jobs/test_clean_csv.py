@@ -267,25 +267,6 @@ def test_parquet_columns_that_differ_in_case_are_reported_apart(
     assert [row[1] for row in read.rows[1:]] == found
 
 
-def test_parquet_decimals_that_would_become_doubles_fail_the_job(job: Any, s3: Any) -> None:
-    columns = [{"name": "id"}, {"name": "amount", "type": "decimal(38,2)"}]
-    contract = dataset(columns=columns, format={"type": "parquet"})
-    put(s3, (PARQUET / "decimal-40-digits.parquet").read_bytes(), "in/a.parquet", contract)
-    assert "cannot read exactly: amount (40 digits)" in job.main(arguments("in/a.parquet"))
-
-
-@pytest.mark.parametrize(
-    ("file", "column", "reported"),
-    [("int96", "t", "t (INT96)"), ("nested", "who", "who (nested)")],
-)
-def test_parquet_columns_whose_texts_would_not_be_their_values_fail_the_job(
-    job: Any, s3: Any, file: str, column: str, reported: str
-) -> None:
-    contract = dataset(columns=[{"name": "id"}, {"name": column}], format={"type": "parquet"})
-    put(s3, (PARQUET / f"{file}.parquet").read_bytes(), "in/a.parquet", contract)
-    assert f"this job cannot read exactly: {reported}" in job.main(arguments("in/a.parquet"))
-
-
 # The script, whose process is given an S3 that fails at the second upload.
 _DYING = """
 import importlib.util, json, sys
@@ -508,6 +489,27 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
     assert found.rows[1:] == [list(row) for row in read]
     assert rejects == [(r["line"], r["reason"]) for r in found.rejects]
     assert [line for line, _ in rejects] == [2, 4]
+
+
+def test_records_with_a_column_twice_are_rejected_alike_by_job_and_validate(
+    job: Any, s3: Any
+) -> None:
+    body = (
+        '{"ID": "a"}\n{"Id": "b", "iD": "c"}\n5\n{"id": "d", "ID": "e"}\n{"ID": "f", "No": "g"}\n'
+    )
+    columns = [{"name": "no", "source": "id"}]
+    form = {"type": "jsonl", "caseInsensitive": True}
+    found = clean(job, s3, body, key="in/a.jsonl", columns=columns, format=form)
+    contract = Dataset.from_json(dataset(columns=columns, format=form))
+    with workspace.workspace(512) as space:
+        rows = unit_split.split_text(
+            space, [body.encode()], RowClassifier(contract, None), "source"
+        )
+        read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()
+        rejects = list(reported(rows))
+    assert found.rows[1:] == [["a"], ["d"]] == [list(row) for row in read]
+    assert rejects == [(one["line"], one["reason"]) for one in found.rejects]
+    assert [line for line, _ in rejects] == [2, 3, 5]
 
 
 @pytest.mark.parametrize(

@@ -120,16 +120,6 @@ def test_values_of_parquet_are_those_of_the_file(
     assert output(s3).rows == [["id", "x"], ["a", text]]
 
 
-@pytest.mark.parametrize("made", ["'\\xFF'::BLOB", "'a\\x00b'::BLOB"])
-def test_bytes_that_are_no_text_fail_by_their_column(
-    job: Any, s3: Any, tmp_path: Path, made: str
-) -> None:
-    put(s3, parquet(tmp_path, made), "in/a.parquet", PARQUET)
-    failure = job.main(arguments("in/a.parquet"))
-    assert "clean_csv: InvalidData: " in failure
-    assert "column x holds bytes that are no text (UTF-8): write it as text" in failure
-
-
 def parquet(folder: Path, made: str) -> bytes:
     file = folder / "made.parquet"
     with connect() as maker:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from scratch_duckdb import connect
 
-from reading import parquet_footer
 from reading.parquet_source import select_columns
+from reading_rules.parquet.footer import declare_as_bytes, restore_footer
 from tabular.sql import sql_literal
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -26,7 +26,7 @@ def many(tmp_path: Path) -> Path:
 
 
 def test_texts_are_bytes_and_all_else_is_as_it_was(many: Path) -> None:
-    parquet_footer.as_bytes(many, {1, 3, 39})
+    declare_as_bytes(many, {1, 3, 39})
     with connect() as connection:
         found = connection.sql(f"FROM read_parquet({sql_literal(many)})")
         kinds = dict(zip(found.columns, map(str, found.types), strict=True))
@@ -41,11 +41,11 @@ def test_texts_are_bytes_and_all_else_is_as_it_was(many: Path) -> None:
 
 def test_a_file_gets_its_own_footer_back(many: Path) -> None:
     before = many.read_bytes()
-    parquet_footer.as_bytes(many, {1})
-    parquet_footer.as_bytes(many, {1, 3})
+    declare_as_bytes(many, {1})
+    declare_as_bytes(many, {1, 3})
     assert many.read_bytes() != before
 
-    parquet_footer.restore(many)
+    restore_footer(many)
 
     assert many.read_bytes() == before
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from scratch_duckdb import connect
 
-from reading.parquet_schema import INT96, WIDE_DECIMAL, Shape
-from reading.parquet_texts import text_of
+from reading_rules.parquet.schema import INT96, WIDE_DECIMAL, Shape
+from reading_rules.parquet.texts import text_of
 from tabular.sql import sql_literal
 
 LAST_NANOSECOND = 86_400 * 10**9 - 1

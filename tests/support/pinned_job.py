@@ -71,6 +71,9 @@ class PinnedJob:
         self._process = process
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what others look for in any object, to show it
+            raise AttributeError(name)
+
         def call(*arguments: Any) -> Any:
             assert self._process.stdin is not None
             assert self._process.stdout is not None

@@ -96,10 +96,21 @@ def test_comments_that_never_end_take_no_more_than_the_room(cloud: Any) -> None:
 
 def test_keys_that_differ_in_case_only_leave_open_which_is_meant(cloud: Any) -> None:
     form = {"type": "jsonl", "caseInsensitive": True}
-    run = DataRun(cloud, dataset(format=form, columns=COLUMNS))
-    run.lay_out('{"ID": "a", "n": 1}\n{"Id": "b", "iD": "c"}\n', "a.jsonl")
-    with pytest.raises(InvalidData, match='several keys that are "id" but for their case'):
-        run.validate()
+    columns = [{"name": "id"}, {"name": "sum", "source": "n"}]
+    run = DataRun(cloud, dataset(format=form, columns=columns))
+    run.lay_out(
+        '{"ID": "a", "N": 1}\n{"Id": "b", "iD": "c"}\n{"id": "d", "ID": "e"}\n5\n'
+        '{"ID": "f", "N": 1, "SUM": 2}\n',
+        "a.jsonl",
+    )
+    run.validate()
+    assert run.valid_rows() == [("a", "1"), ("d", None)]
+    assert [(one["line"], one.get("column")) for one in run.rejects()] == [
+        *((2, "id"), (4, None), (5, "sum"))
+    ]
+    assert run.rejects()[0]["reason"].startswith(
+        'the record has several keys that are "id" but for their case'
+    )
 
 
 def test_numbers_of_json_keep_their_digits_whatever_the_case_of_their_keys(cloud: Any) -> None:

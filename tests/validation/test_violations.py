@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.dataset import Severity
+from reading_rules.malformed import VALUE_CHARACTERS
 from validation.checks import Check
-from validation.violations import EXAMPLES, VALUE_CHARACTERS, BrokenRules
+from validation.violations import EXAMPLES, BrokenRules
 
 LATE = Check("sent > due", "late", "breaks the rule late: sent <= due")
 NEGATIVE = Check("n < 0", "minimum", "{value} is below the minimum 0", "n", Severity.WARN)

@@ -11,12 +11,14 @@ import duckdb
 
 from clean_csv_job.fetching import Fetched, equalized
 from clean_csv_job.options import InvalidData, log
+from clean_csv_job.parquet import write_faulty
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.short_rows import MoreSurplus, NotFilledUp, ended, refuse_more_surplus
 from clean_csv_job.sources import Source, blame, format_of, open_source
 from clean_csv_job.zstd_text import GZIP
 from reading_rules.json.near_keys import has_key_query, keys_query, missing_key, near_keys
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
+from reading_rules.parquet.select import has_bytes_for_texts
 from reading_rules.sql import sql_identifier, sql_literal, text_column
 from reading_rules.values.forms import (
     ValueForm,
@@ -29,6 +31,10 @@ from reading_rules.values.forms import (
 
 class MixedLineEnds(Exception):
     """The scan came to a line end unlike the others before it."""
+
+
+class BytesForTexts(Exception):
+    """Texts in a Parquet file are none."""
 
 
 class Counts(NamedTuple):
@@ -73,6 +79,8 @@ def write_rows(
     except duckdb.Error as error:
         if has_mixed_line_ends(error):
             raise MixedLineEnds(first_line(error)) from error
+        if has_bytes_for_texts(error):
+            raise BytesForTexts(first_line(error)) from error
         if query and not isinstance(error, duckdb.InvalidInputException):
             raise blame(error)(f"the query {query!r} fails: {first_line(error)}") from error
         raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
@@ -114,6 +122,7 @@ def connect(directory: str) -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": False,
         },
     )
+    connection.execute("SET enable_external_file_cache = false")  # footers of Parquet change
     connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
     for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
@@ -150,6 +159,10 @@ def clean(
             file, has_equal_ends = equalized(file), True
         except MoreSurplus as more:
             file = file._replace(surplus=more.args[0])
+        except BytesForTexts:
+            if file.has_raw_texts:
+                raise
+            file = file._replace(has_raw_texts=True)
         except NotFilledUp:
             file = file._replace(missing=0)
         for statement in FORGET_REJECTS:
@@ -170,7 +183,8 @@ def cleaned(
     """One try of `clean`.
 
     Raises:
-        MixedLineEnds, MoreSurplus, NotFilledUp: try again, with another file, or read otherwise.
+        MixedLineEnds, BytesForTexts, MoreSurplus, NotFilledUp: try again, with another file, or
+            read otherwise.
     """
     form = format_of(dataset)
     forms = [value_form(column) for column in dataset["columns"]]
@@ -186,16 +200,20 @@ def cleaned(
         if form["type"] in ("json", "jsonl"):
             refuse_missing_keys(connection, source, dataset, url)
         rows = counts.written + counts.filtered
-        bad = write_rejects(
-            connection,
-            rejected,
-            source,
-            unreadable,
-            read=file,
-            rows=rows,
-            url=url,
-            encoding=encoding,
-        )
+        if form["type"] == "parquet":
+            names = [column["name"] for column in dataset["columns"]]
+            bad = write_faulty(connection, rejected, source.again, names, url)
+        else:
+            bad = write_rejects(
+                connection,
+                rejected,
+                source,
+                unreadable,
+                read=file,
+                rows=rows,
+                url=url,
+                encoding=encoding,
+            )
     rows += bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     return {

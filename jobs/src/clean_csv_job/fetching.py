@@ -39,6 +39,7 @@ class Fetched(NamedTuple):
         lines: of the object, by those of the file.
         missing: of CSV, about how many fields its rows lack.
         surplus: so many empty fields more than columns a row may have.
+        has_raw_texts: of Parquet: texts are read as bytes, as some are none.
         looked: of what is compressed: its lines.
     """
 
@@ -47,6 +48,7 @@ class Fetched(NamedTuple):
     lines: SourceLines
     missing: int = 0
     surplus: int = 0
+    has_raw_texts: bool = False
     looked: Optional[Looked] = None  # noqa: UP045 - Python 3.9
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
 from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
-from clean_csv_job.parquet import parquet_columns, readable_columns
 from clean_csv_job.zstd_text import line_breaks_of_any_kind
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.csv.short_rows import FOUND, WORTHWHILE, with_fields_found
@@ -29,6 +29,7 @@ from reading_rules.json.records import (
     json_texts,
 )
 from reading_rules.malformed import first_line
+from reading_rules.parquet.select import ROW_FAULT, NoExactText, parquet_select
 from reading_rules.scans import (
     csv_scan,
     field_labels,
@@ -232,7 +233,8 @@ def _may_span_lines(
 
 
 def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
-    found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
+    ignores_case = bool(form.get("caseInsensitive"))
+    found = json_texts(names, ignores_case=ignores_case)
     nulls = form.get("nulls") or ()
     texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
@@ -244,7 +246,7 @@ def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> S
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
-    fault = json_fault('"json-values"', names) or "NULL"
+    fault = json_fault('"json-values"', names, ignores_case=ignores_case) or "NULL"
     malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),
@@ -262,14 +264,19 @@ def _parquet(
     source: str,
     nulls: Sequence[str],
 ) -> Source:
-    columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
-    header = [column.name for column in columns]
-    positions = positions_of(header, names)
-    values = readable_columns(columns, positions, source)
-    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    try:
+        found = parquet_select(
+            connection,
+            Path(file.path),
+            names,
+            raw=file.has_raw_texts,
+            reads_nanoseconds=DUCKDB_2,
+        )
+    except NoExactText as error:
+        raise InvalidData(f"{source}: {error}") from error
     selected = ", ".join(
-        f"nullif({or_null(values[name], nulls)}, '') AS {text_column(name)}" for name in names
+        f"{or_null(found.texts[name], nulls)} AS {text_column(name)}" for name in names
     )
-    relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
-    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
-    return Source(relation, relation, ignored=ignored)
+    relation = f"(SELECT {selected}, {found.fault} AS {ROW_FAULT} FROM {found.relation})"
+    skipped = f"{ROW_FAULT} IS NOT NULL"
+    return Source(relation, relation, ignored=found.ignored, skipped=skipped)

@@ -7,6 +7,7 @@ from typing import Final
 
 from reading_rules.header import both_names
 from reading_rules.sql import sql_literal
+from reading_rules.visible import visible
 
 JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
 IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
@@ -34,16 +35,20 @@ def json_pointer(key: str) -> str:
 def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
-    Where columns have two names a last one is no column's: of an object with values by both names
-    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
+    Where columns have two names, or the case of keys is ignored, a last one is no column's: of an
+    object with two values for a column it is that column and what is wrong, `name: reason`;
+    otherwise NULL.
 
     Args:
         names: what each column is called in the file, by its own name.
         ignores_case: whether keys may be written in another case.
     """
     own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
-    keys = (*names.values(), *own)
-    found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
+    keys = [*names.items(), *((name, name) for name in own)]
+    if ignores_case:
+        found = _values_of_any_case(keys)
+    else:
+        found = json_values(json_pointer(key) for _, key in keys)
     if not own:
         return found
     texts, faults = [], []
@@ -56,18 +61,19 @@ def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
             faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
             one = f"coalesce({one}, {other})"
         texts.append(one)
-    texts.append(f"CASE {' '.join(faults)} END")
+    last = f"found[{len(keys) + 1}]" if ignores_case else "NULL"
+    texts.append(f"CASE {' '.join(faults)} ELSE {last} END")
     listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
     return f"list_transform([{found}], lambda found: {listed})[1]"
 
 
-def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+def json_fault(found: str, names: Mapping[str, str], *, ignores_case: bool = False) -> str | None:
     """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
 
     Args:
         found: SQL of its result.
     """
-    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+    return f"{found}[{len(names) + 1}]" if ignores_case or _other_names(names) else None
 
 
 def parted_fault(fault: str) -> tuple[str, str]:
@@ -85,27 +91,33 @@ def json_values(paths: Iterable[str]) -> str:
     return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
 
 
-def _values_of_any_case(keys: Iterable[str]) -> str:
+def _values_of_any_case(keys: Iterable[tuple[str, str]]) -> str:
     """As `json_values`; a key that is there as it is written counts before another one.
 
-    It fails for an object with several keys that would do, none of them as it is written.
+    A last text says, `column: reason`, that an object has several keys that would do, none of them
+    as it is written.
+
+    Args:
+        keys: each with its column's name.
     """
     every = f"CASE WHEN {IS_OBJECT} THEN json_keys({JSON_LINE}) END"
     names, lowered, values = "found[1]", "found[2]", "found[3]"
-    texts = []
-    for key in keys:
+    texts, faults = [], []
+    for column, key in keys:
         same, small = sql_literal(key), f"lower({sql_literal(key)})"
         several = f"len(list_filter({lowered}, lambda key: key = {small})) > 1"
-        problem = sql_literal(
-            f'a record has several keys that are "{key}" but for their case, and the contract'
-            " ignores it (format.caseInsensitive)"
+        problem = (
+            f'{column}: the record has several keys that are "{visible(key)}" but for their case,'
+            " and the contract ignores it (format.caseInsensitive)"
         )
+        is_there = f"list_contains({names}, {same})"
+        faults.append(f"WHEN NOT {is_there} AND {several} THEN {sql_literal(problem)}")
         texts.append(
-            f"CASE WHEN list_contains({names}, {same})"
+            f"CASE WHEN {is_there}"
             f" THEN {values}[list_position({names}, {same})]"
-            f" WHEN {several} THEN error({problem})"
             f" ELSE {values}[list_position({lowered}, {small})] END"
         )
+    texts.append(f"CASE {' '.join(faults)} END")
     lower = f"list_transform({every}, lambda key: lower(key))"
     listed = f"CASE WHEN {values} IS NOT NULL THEN [{', '.join(texts)}] END"
     found = f"[[{every}, {lower}, {_texts_at(sql_literal('$.*'))}]]"

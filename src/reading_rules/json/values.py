@@ -16,7 +16,6 @@ from reading_rules.text_error import TextError
 
 ITEM_CHARACTERS: Final = 1024 * 1024  # DynamoDB takes 400 KB, and a line of JSON has to be read
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_LINE_ENDS: Final = str.maketrans("\r\n", "  ")  # within JSON they are only ever between tokens
 
 
 def array_items(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -199,8 +198,10 @@ class _Scanner:
     def _taken(self, end: int) -> str:
         if end - self._at > ITEM_CHARACTERS:
             self._fail(f"is larger than {ITEM_CHARACTERS:,} characters")
-        item = self._window[self._at : end].translate(_LINE_ENDS)
+        item = self._window[self._at : end]
         self._at = end
+        if "\n" in item or "\r" in item:  # within JSON they are only ever between tokens
+            return item.replace("\n", " ").replace("\r", " ")
         return item
 
     def _more(self) -> bool:
@@ -218,6 +219,9 @@ class _Scanner:
     def _next_character(self) -> str:
         """The next character that is no white space, where the window then stands; empty at the
         end."""
+        at = self._at
+        if at < len(self._window) and self._window[at] not in " \t\r\n":
+            return self._window[at]
         while True:
             match = _SPACE.match(self._window, self._at)
             self._at = match.end() if match else self._at

@@ -29,7 +29,7 @@ FROM (
 WHERE CASE
   -- lacks columns: logged by its numbers
   WHEN "fields-found" IS NOT NULL
-  THEN write_log(concat_ws(' ', CAST("row-number" * 1048576 + "fields-found" AS VARCHAR), coalesce(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10), '')) END, 0)), log_type := 'short') IS NOT NULL
+  THEN CASE WHEN (CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10), '')) END) IS NULL THEN write_log(hex("row-number" + "fields-found" * 1099511627776 + 1152921504606846976), log_type := 'short') ELSE write_log(hex("row-number" + "fields-found" * 1099511627776 + 1152921504606846976) || hex((CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10), '')) END) + 1152921504606846976), log_type := 'short-lines') END IS NOT NULL
   -- rejected, or no row: logged
   WHEN ((strlen("field-3") < 0))
     OR ("text-id" IS NULL)

@@ -8,21 +8,35 @@ within JSON numbers that are not finite.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
-from reading.parquet_schema import INT96, RAW_TEXT, TEXT_BYTES, WIDE_DECIMAL, Shape
+from reading_rules.parquet.schema import (
+    INT96,
+    MILLISECONDS,
+    MILLISECONDS_UTC,
+    NANOSECONDS,
+    NANOSECONDS_OF_DAY,
+    NANOSECONDS_UTC,
+    RAW_TEXT,
+    TEXT_BYTES,
+    WIDE_DECIMAL,
+    Shape,
+)
+from reading_rules.sql import sql_literal
 from reading_rules.values.moments import moment_text
-from tabular.sql import sql_literal
 
 _FLOATS: Final = ("FLOAT", "DOUBLE")
 _INTERVAL: Final = "INTERVAL"
+_NO_MILLISECONDS: Final = "a timestamp outside of the years 290308 BC to 294247"
 # Why a value of such a type has no text, for people.
 _REASONS: Final = {
     TEXT_BYTES: "bytes that are no text (UTF-8); write the column as text, or leave it out",
     RAW_TEXT: "a text that is no UTF-8",
     INT96: "an INT96 that is no time, or lies outside of every calendar",
     WIDE_DECIMAL: "a decimal of more bytes than its digits need",
+    **dict.fromkeys((MILLISECONDS, MILLISECONDS_UTC), _NO_MILLISECONDS),
+    NANOSECONDS_OF_DAY: "a time that is none of a day",
     _INTERVAL: "an interval of more than 2,147,483,647 months or days",
 }
 _ONLY_FRACTION: Final = re.compile(r"DECIMAL\((\d+),\s*\1\)")
@@ -34,26 +48,26 @@ _PLAIN_JSON: Final = frozenset(  # written in JSON without quotes
     )
 )
 # Stands for what JSON cannot hold, until the row is rejected: JSON's texts escape it.
-_FAULT: Final = "chr(0)"
+_NO_JSON: Final = "chr(0)"
 # Of `day`, as INT96 counts: Julian days, of which 1970-01-01 is the 2,440,588th.
-_SIGNED_DAY: Final = (
+_DAY_OF_INT96: Final = (
     "CAST(day AS BIGINT) - CASE WHEN day >= 2147483648 THEN 4294967296 ELSE 0 END - 2440588"
 )
 _TIME: Final = "make_timestamp(days * 86400000000 + CAST(nanos // 1000 AS BIGINT))"
 # Text of `days` since 1970 and `nanos` of the day; NULL outside of DuckDB's calendar.
-_INSTANT: Final = (
+_MOMENT_OF_NANOS: Final = (
     "CASE WHEN nanos >= 86400000000000 OR days NOT BETWEEN -106751000 AND 106751000 THEN NULL"
     f" WHEN nanos % 1000 = 0 THEN CAST({_TIME} AS VARCHAR)"
     f" ELSE rtrim(concat(strftime({_TIME}, '%Y-%m-%d %H:%M:%S.%f'),"
     " lpad(CAST(nanos % 1000 AS VARCHAR), 3, '0')), '0') END"
 )
+_NANOS_OF_DAY: Final = 86_400 * 10**9  # nanoseconds
 _GROUP: Final = 10**18
 # Halves that change places, and by how many bits, to turn a number's bytes around.
 _HALVES: Final = ((0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32))
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A column's text.
 
     Attributes:
@@ -72,29 +86,29 @@ def text_of(column: str, shape: Shape) -> Text:
         column: SQL of its value.
     """
     if shape.is_nested:
-        return _nested(column, shape)
-    exact = _exact(column, shape)
+        return _nested_text(column, shape)
+    exact = _exact_text(column, shape)
     if shape.kind not in _REASONS:
         return Text(exact)
-    is_raw = shape.kind in (INT96, WIDE_DECIMAL)
+    is_raw = shape.kind in (INT96, WIDE_DECIMAL)  # bytes that mean nothing to people
     shown = f"hex({column})" if is_raw else f"CAST({column} AS VARCHAR)"
     lost = f"{column} IS NOT NULL AND {exact} IS NULL"
     return Text(f"coalesce({exact}, {shown})", ((lost, _REASONS[shape.kind]),))
 
 
-def _nested(column: str, shape: Shape) -> Text:
-    json = _json(column, shape, 0)
+def _nested_text(column: str, shape: Shape) -> Text:
+    json = _as_json(column, shape, 0)
     every = {**_REASONS, **dict.fromkeys(_FLOATS, _NOT_FINITE)}
     reasons = {every[leaf.kind]: None for leaf in shape.leaves() if leaf.kind in every}
     whole = f"CASE WHEN {column} IS NOT NULL THEN {json} END"
     if not reasons:
         return Text(whole)
-    broken = f"contains({whole}, {_FAULT})"
+    broken = f"contains({whole}, {_NO_JSON})"
     shown = f"CASE WHEN {broken} THEN CAST({column} AS VARCHAR) ELSE {whole} END"
     return Text(shown, ((broken, f"nested in it is {', or '.join(reasons)}"),))
 
 
-def _exact(value: str, shape: Shape) -> str:
+def _exact_text(value: str, shape: Shape) -> str:
     """Text of a single value; NULL, too, for one that has none."""
     if shape.kind == TEXT_BYTES:
         decoded = f"TRY(decode({value}))"
@@ -108,34 +122,36 @@ def _exact(value: str, shape: Shape) -> str:
         return f"CASE WHEN {' AND '.join(signs)} THEN CAST({value} AS VARCHAR) END"
     if shape.kind == WIDE_DECIMAL:
         return _wide_decimal(value, shape)
+    if shape.kind in _TIME_TEXTS:
+        return _TIME_TEXTS[shape.kind](value)
     text = moment_text(value, shape.kind)
     if _ONLY_FRACTION.fullmatch(shape.kind):  # DuckDB writes `.50`, which is no number of JSON
         return f"regexp_replace({text}, '^(-?)\\.', '\\10.')"
     return text
 
 
-def _json(value: str, shape: Shape, depth: int) -> str:
+def _as_json(value: str, shape: Shape, depth: int) -> str:
     """JSON of a value, `null` for a missing one."""
     if shape.kind == "struct":
         fields = [
             f"to_json({sql_literal(name)}), ':',"
-            f" {_json(f'struct_extract_at({value}, {at})', part, depth)}"
-            for at, (name, part) in enumerate(zip(shape.names, shape.parts, strict=True), start=1)
+            f" {_as_json(f'struct_extract_at({value}, {at})', part, depth)}"
+            for at, (name, part) in enumerate(zip(shape.names, shape.parts), start=1)
         ]
         joined = ", ',', ".join(fields)
         written = f"concat('{{', {joined}, '}}')"
     elif shape.kind == "list":
         item = f"item{depth}"
-        inner = _json(item, shape.parts[0], depth + 1)
+        inner = _as_json(item, shape.parts[0], depth + 1)
         written = _listed(value, item, inner, "[", "]")
     elif shape.kind == "map":
         item = f"item{depth}"
         key, one = shape.parts
         named = f"struct_extract_at({item}, 1)"
-        name = _json(named, key, depth + 1) if key.is_nested else _exact(named, key)
+        name = _as_json(named, key, depth + 1) if key.is_nested else _exact_text(named, key)
         pair = (
-            f"concat(coalesce(CAST(to_json({name}) AS VARCHAR), {_FAULT}), ':',"
-            f" {_json(f'struct_extract_at({item}, 2)', one, depth + 1)})"
+            f"concat(coalesce(CAST(to_json({name}) AS VARCHAR), {_NO_JSON}), ':',"
+            f" {_as_json(f'struct_extract_at({item}, 2)', one, depth + 1)})"
         )
         written = _listed(f"map_entries({value})", item, pair, "{", "}")
     else:
@@ -152,13 +168,44 @@ def _json_of_one(value: str, shape: Shape) -> str:
     if shape.kind in _FLOATS:
         # A float's shortest text, as a double's would have digits that it does not hold.
         number = value if shape.kind == "DOUBLE" else f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
-        return (
-            f"CASE WHEN isfinite({value}) THEN CAST(to_json({number}) AS VARCHAR) ELSE {_FAULT} END"
-        )
-    exact = _exact(value, shape)
+        shown = f"CAST(to_json({number}) AS VARCHAR)"
+        return f"CASE WHEN isfinite({value}) THEN {shown} ELSE {_NO_JSON} END"
+    exact = _exact_text(value, shape)
     if shape.kind.partition("(")[0] in _PLAIN_JSON:
-        return f"coalesce({exact}, {_FAULT})"
-    return f"coalesce(CAST(to_json({exact}) AS VARCHAR), {_FAULT})"
+        return f"coalesce({exact}, {_NO_JSON})"
+    return f"coalesce(CAST(to_json({exact}) AS VARCHAR), {_NO_JSON})"
+
+
+def _milliseconds(value: str) -> str:
+    """Text of milliseconds since 1970; NULL outside of DuckDB's calendar."""
+    text = f"CAST(make_timestamp({value} * 1000) AS VARCHAR)"
+    return f"CASE WHEN {value} BETWEEN -9223372022400000 AND 9223372036854775 THEN {text} END"
+
+
+def _nanoseconds(value: str) -> str:
+    """Text of nanoseconds since 1970, all of which lie within DuckDB's calendar."""
+    nanos = f"({value} % {_NANOS_OF_DAY} + {_NANOS_OF_DAY}) % {_NANOS_OF_DAY}"
+    days = f"{value} // {_NANOS_OF_DAY} - CASE WHEN {value} % {_NANOS_OF_DAY} < 0 THEN 1 ELSE 0 END"
+    text = _let("nanos", nanos, _let("days", days, _MOMENT_OF_NANOS))
+    return f"CASE WHEN {value} IS NOT NULL THEN {text} END"
+
+
+def _nanoseconds_of_day(value: str) -> str:
+    text = f"substr({_nanoseconds(value)}, {len('1970-01-01 ') + 1})"
+    return f"CASE WHEN {value} BETWEEN 0 AND {_NANOS_OF_DAY - 1} THEN {text} END"
+
+
+def _in_utc(text: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: f"{text(value)} || '+00'"
+
+
+_TIME_TEXTS: Final[Mapping[str, Callable[[str], str]]] = {
+    MILLISECONDS: _milliseconds,
+    MILLISECONDS_UTC: _in_utc(_milliseconds),
+    NANOSECONDS: _nanoseconds,
+    NANOSECONDS_UTC: _in_utc(_nanoseconds),
+    NANOSECONDS_OF_DAY: _nanoseconds_of_day,
+}
 
 
 def _int96(value: str) -> str:
@@ -167,8 +214,10 @@ def _int96(value: str) -> str:
     Not in the format's documentation, which calls it deprecated; so Impala, Spark and Hive have it
     (apache/parquet-format, LogicalTypes.md; `ImpalaTimestampToNanoseconds` in duckdb/duckdb).
     """
-    days = f"({_let('day', _turned('CAST(raw & 4294967295 AS UBIGINT)', 2), _SIGNED_DAY)})"
-    shown = _let("nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _INSTANT))
+    days = f"({_let('day', _turned('CAST(raw & 4294967295 AS UBIGINT)', 2), _DAY_OF_INT96)})"
+    shown = _let(
+        "nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _MOMENT_OF_NANOS)
+    )
     return _let("raw", f"CAST(CAST({value} AS BIT) AS UHUGEINT)", shown)
 
 

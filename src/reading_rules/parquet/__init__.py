@@ -1,0 +1,1 @@
+"""Parquet files: their columns as texts that hold all of the values."""

@@ -72,6 +72,7 @@ class Binder:
         self._constants = constants
         self._connection, self._tables = connection, tables
         self._columns, self._sources = tables[RELATION], sources
+        self._allowed: dict[str, catalogue.Node] = {}  # trees by query: some are asked for twice
 
     def check_expression(self, sql: str) -> None:
         """One boolean expression over the columns of a single row.
@@ -189,6 +190,8 @@ class Binder:
 
     def _refuse_calls(self, query: str) -> catalogue.Node:
         """The query's syntax tree, if all that it calls computes the same again."""
+        if query in self._allowed:
+            return self._allowed[query]
         tree = catalogue.syntax_tree(self._connection, query)
         if isinstance(tree, str):
             raise SqlError(tree)
@@ -198,6 +201,7 @@ class Binder:
         found = catalogue.complaint(tree, columns)
         if found:
             raise SqlError(found)
+        self._allowed[query] = tree
         return tree
 
     def _check_columns(self, tree: exp.Expr) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ def typed() -> list[Typed]:
 def test_the_commands_print_what_the_page_shows(tmp_path: Path) -> None:
     made, clone_at = tmp_path / "cloud", tmp_path / "clone"
     clone_at.mkdir()
-    with LocalCloud(ROOT / "template.yaml", made, port=0, redelivery_seconds=2) as cloud:
-        clone = Clone(RunningCloud(cloud, with_sample=False), clone_at)
+    with (
+        LocalCloud(ROOT / "template.yaml", made, port=0, redelivery_seconds=2) as cloud,
+        closing(Clone(RunningCloud(cloud, with_sample=False), clone_at)) as clone,
+    ):
         for one in typed():
             awaited = one.command in AWAITED
             type_it = clone.type_until if awaited else lambda command, _: clone.type(command)

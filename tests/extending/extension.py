@@ -27,6 +27,9 @@ COPIED = (
     "tests/durable_pipeline",
     "tests/remote_jobs",
 )
+# Byte code is copied: it is that of the copies, too, as they are as old and as long. What another
+# worker is just writing of it has a number after its name, and is renamed meanwhile.
+NOT_COPIED = shutil.ignore_patterns("*.pyc.*", "*.egg-info")
 FILES = ("template.yaml", "pyproject.toml", "tests/conftest.py", "tests/test_steps.py")
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 _BLOCK = re.compile(
@@ -94,8 +97,7 @@ class Tree:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         for name in COPIED:
-            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-            shutil.copytree(ROOT / name, directory / name, ignore=ignored)
+            shutil.copytree(ROOT / name, directory / name, ignore=NOT_COPIED)
         for name in FILES:
             shutil.copy(ROOT / name, directory / name)
 

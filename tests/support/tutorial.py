@@ -11,9 +11,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked_pipeline import ForkedPipeline
 from running_cloud import ROOT, RunningCloud
 from typed_commands import Terminal
 
@@ -85,12 +87,18 @@ class Clone:
         self._terminal = Terminal(cloud, directory)
         (directory / "datasets").unlink()
         for name in CLONED:
-            ignored = shutil.ignore_patterns("__pycache__")
+            # With the byte code, but what another process is just writing of it.
+            ignored = shutil.ignore_patterns("*.pyc.*")
             shutil.copytree(ROOT / name, directory / name, ignore=ignored)
         for name in ("pools.yaml", "template.yaml", "pyproject.toml"):
             shutil.copy(ROOT / name, directory)
         paths = {"PYTHONPATH": f"{directory / 'src'}:{directory}", "COLUMNS": "100"}
         self._terminal.environment |= {**paths, "NO_COLOR": "1"}
+        self._pipeline = ForkedPipeline(self._terminal.environment)
+        (directory / "bin" / "pipeline").write_text(self._pipeline.program())
+
+    def close(self) -> None:
+        self._pipeline.close()
 
     def type(self, command: str) -> list[str]:
         """What it prints, on either stream, in the order of its lines."""
@@ -110,7 +118,7 @@ class Clone:
         """The same once it prints this; what it printed last, if it does not in time."""
         began, printed = time.monotonic(), self.type(command)
         while masked(printed) != masked(output) and time.monotonic() - began < PATIENCE_SECONDS:
-            time.sleep(10)  # a command is a process, which takes a second of the processor
+            time.sleep(10)
             printed = self.type(command)
         return printed
 
@@ -118,8 +126,10 @@ class Clone:
 def record() -> None:
     page = PAGE.read_text(encoding="utf-8")
     made = tempfile.mkdtemp()
-    with LocalCloud(ROOT / "template.yaml", Path(made), port=0, redelivery_seconds=2) as cloud:
-        clone = Clone(RunningCloud(cloud, with_sample=False), Path(tempfile.mkdtemp()))
+    with (
+        LocalCloud(ROOT / "template.yaml", Path(made), port=0, redelivery_seconds=2) as cloud,
+        closing(Clone(RunningCloud(cloud, with_sample=False), Path(tempfile.mkdtemp()))) as clone,
+    ):
 
         def recorded(block: re.Match[str]) -> str:
             lines: list[str] = []

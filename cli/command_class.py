@@ -31,7 +31,7 @@ from cli.views.printing import printable
 _JSON: Final = "--json"
 _STATE_DIR: Final = "--state-dir"
 # What people also try.
-_OTHER_NAMES: Final = {"runs": "ls"}
+OTHER_NAMES: Final = {"runs": "ls"}
 _AWS_HINT: Final = (
     "check your credentials and region; the policy of the output OperatorPolicyArn allows all that"
     " the commands call"
@@ -109,7 +109,7 @@ class PipelineGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names."""
-        args = [_OTHER_NAMES.get(args[0], args[0]), *args[1:]]
+        args = [OTHER_NAMES.get(args[0], args[0]), *args[1:]]
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:

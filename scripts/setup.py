@@ -35,9 +35,9 @@ ENVIRONMENTS = {  # which locks, one installed on top of the other, make up what
 }
 SILENT_SECONDS = 5  # at most, while there is something to say
 COMMAND = """#!{python}
-from cli.main import app
+from cli.main import main
 
-app()
+main()
 """
 
 

@@ -67,7 +67,7 @@ def topic(props: Properties, stack: Stack) -> Created:
     topic_arn = arn("sns", name)
     if key:
         stack.grants.encrypt_topic(topic_arn, key)
-        why = "only publishing needs the key; nothing is encrypted locally"
+        why = "only publishing needs the key"
         stack.warnings.add(props.owner, f"{props.kind} KmsMasterKeyId", why)
     for part in subscriptions:
         _subscribe(part, stack, topic_arn)

@@ -57,6 +57,8 @@ class Environment:
         wanted = _digests(locks)
         installed = self._installed()
         if wanted.items() <= installed.items():
+            if not self._has_command(locks):
+                self._add_project()
             return
         current = {lock: _digest(LOCKS / f"{lock}.txt") for lock in installed if _exists(lock)}
         if not installed or installed != current:
@@ -73,7 +75,8 @@ class Environment:
         part.replace(self.stamp)
 
     def is_up_to_date(self, locks: list[str]) -> bool:
-        return _digests(locks).items() <= self._installed().items()
+        is_installed = _digests(locks).items() <= self._installed().items()
+        return is_installed and self._has_command(locks)
 
     def _installed(self) -> dict[str, str]:
         """Digest by lock; empty if the environment is not there, incomplete or broken."""
@@ -101,6 +104,14 @@ class Environment:
             tail = "\n".join(output[-25:])
             raise SetupError(f"{tail}\npip could not install {lock.relative_to(ROOT)}.")
         print(f"  done in {time.monotonic() - began:.0f} s", flush=True)
+
+    def _has_command(self, locks: list[str]) -> bool:
+        """Whether `pipeline` is there as this release has it, if it belongs there."""
+        try:
+            there = (self.path / "bin" / "pipeline").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            there = ""
+        return "run" not in locks or there == COMMAND.format(python=self.python)
 
     def _add_project(self) -> None:
         """Make this project's packages importable, and `pipeline` a command."""

@@ -69,6 +69,9 @@ def test_what_is_made_already_says_so_without_looking_for_a_python(
         python.symlink_to(sys.executable)
         digest = hashlib.sha256((locks / f"{lock}.txt").read_bytes()).hexdigest()
         (tmp_path / name / "complete.json").write_text(json.dumps({lock: digest}))
+    assert setup.main() == 1  # there is no command yet
+    command = tmp_path / ".venv" / "bin" / "pipeline"
+    command.write_text(setup.COMMAND.format(python=command.with_name("python")))
     assert setup.main() == 0
 
     (locks / "substrate.txt").write_text("ministack==1.5.34\n")

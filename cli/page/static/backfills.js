@@ -42,7 +42,7 @@ const actions = (view) => {
 };
 
 export const backfillView = (id) => {
-  document.title = `Backfill ${id}`;
+  document.title = `Backfill ${id} · Pipeline`;
   const body = make("div", {}, make("p", { class: "empty" }, "Reading the backfill…"));
   fill(main, body);
   const row = (window) => make("tr", {}, cell("Window (UTC)", { class: "small line" }, `${short(window.startDateTime)} – ${short(window.endDateTime)}`),
@@ -61,5 +61,5 @@ export const backfillView = (id) => {
       view.failed.length ? card(`Windows that failed${counts.failed > view.failed.length ? `, the first ${view.failed.length} of ${count(counts.failed)}` : ""}`, table("Windows that failed", titles, view.failed.map(row))) : null,
       view.nextSteps.length ? card("Commands", view.nextSteps.map((step) => [make("p", { class: "small dim" }, step.why), copyable(step.command)])) : null);
   };
-  follow([`/api/backfills/${encodeURIComponent(id)}`, draw, (error) => fill(body, make("h1", {}, `Backfill ${id}`), make("p", { class: "error", role: "alert" }, problemText(error)))]);
+  follow([`/api/backfills/${encodeURIComponent(id)}`, draw, (error) => fill(body, make("h1", {}, `Backfill ${id} · Pipeline`), make("p", { class: "error", role: "alert" }, problemText(error)))]);
 };

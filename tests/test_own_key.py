@@ -198,6 +198,25 @@ def test_it_leaves_the_roles_to_their_policies() -> None:
 
 
 def test_a_service_acts_for_this_account_only() -> None:
+    """But for EventBridge, whose requests to KMS need not name the account (SNS Developer Guide,
+    "Key management", of encrypted topics): the policies of the queues say which rules may send."""
+    seen = set()
     for each in documented():
-        if "Service" in each["Principal"] and "logs." not in json.dumps(each["Principal"]):
+        services = set(as_list(each["Principal"].get("Service", [])))
+        if not services or "logs." in json.dumps(each["Principal"]):
+            continue
+        seen |= services
+        if services == {"events.amazonaws.com"}:
+            assert "Condition" not in each
+        else:
+            assert "events.amazonaws.com" not in services
             assert each["Condition"] == {"StringEquals": {"aws:SourceAccount": "ACCOUNT"}}
+    assert seen == set(senders())
+
+
+def test_what_eventbridge_sends_is_limited_by_the_policies_of_the_queues() -> None:
+    for policy in resources("AWS::SQS::QueuePolicy").values():
+        for each in policy["PolicyDocument"]["Statement"]:
+            if "events.amazonaws.com" in as_list(each["Principal"]["Service"]):
+                keys = {key for test in each["Condition"].values() for key in test}
+                assert keys & {"aws:SourceAccount", "aws:SourceArn"}, each

@@ -213,7 +213,8 @@ def new(
     elif out is None:
         typer.echo(text, nl=False)
     else:
-        next_step = f"{out}: review it, then: pipeline dataset check {out}"
+        key = "" if target is NewTarget.FILES else ", above all its key, which is a guess"
+        next_step = f"{out}: review it{key}, then: pipeline dataset check {out}"
         make_console(stderr=True).print(next_step, soft_wrap=True)
 
 

@@ -25,6 +25,7 @@ _ROWS_FOR_DIRT: Final = 50
 _TEXTS: Final = 500  # different ones of a column, which show what may be tried
 _NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
 _EXPONENT: Final = r"\d+[eE]\d+"  # 12E3 may be a code, 1.2e+4 is a number
+_DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?"
 _WHOLE: Final = r"[0-9]+"
 _DAMAGED: Final = r"[1-9](\.[0-9]{1,9})?E\+1[0-9]"  # 4.00638E+12, of a spreadsheet: 4006381333931
 _SAFE_DIGITS: Final = 15  # a double holds every number of so many
@@ -93,7 +94,23 @@ def type_of(
         without = _plain_type(connection, bare, counted)
         if without.kind != "string" and not without.misfits:
             return replace(without, reading=nulls)
-    return _written(connection, value, texts, nulls) or _trimmed(connection, bare, nulls) or plain
+    found = _written(connection, value, texts, nulls) or _trimmed(connection, bare, nulls) or plain
+    if found.kind == "string" and found.remark is None:
+        return replace(found, remark=_no_day(connection, bare))
+    return found
+
+
+def _no_day(connection: duckdb.DuckDBPyConnection, value: str) -> str | None:
+    """Why a column is text though all its texts look like days: one that no calendar has."""
+    day = f"substr({value}, 1, 10)"
+    others, days, wrong = _row(
+        connection,
+        f"SELECT count(*) FILTER (WHERE NOT regexp_full_match({value}, {sql_literal(_DAY)})),"
+        f" count({cast_text(day, 'date')}),"
+        f" min({day}) FILTER (WHERE {cast_text(day, 'date')} IS NULL)"
+        f" FROM sample WHERE {value} IS NOT NULL",
+    )
+    return f"text, as {wrong} is no date" if days and wrong and not others else None
 
 
 def _damaged(texts: Iterable[str]) -> str | None:

@@ -69,9 +69,13 @@ def print_backfill(console: Console, view: BackfillView, stack: str | None, now:
     console.print(Text(_sentence(view), style=style), soft_wrap=True)
     progress = f"Progress: {progress_bar(item, now)}"
     print_lines(console, [*_asked(item.requested), progress, _sum(item.counts)])
-    if view.running:
-        title(console, f"Running now ({len(view.running):,})")
-        console.print(Records.of(_ROWS, map(_row, view.running)))
+    # A run may have ended, as when it was stopped, before its backfill has noted that.
+    ended = [row for row in view.running if row.status is not None and row.status.ended]
+    running = [row for row in view.running if row not in ended]
+    for name, rows in (("Running now", running), ("Ended, not counted yet", ended)):
+        if rows:
+            title(console, f"{name} ({len(rows):,})")
+            console.print(Records.of(_ROWS, map(_row, rows)))
     if view.failed:
         title(console, f"Windows that failed ({item.counts.failed:,})")
         console.print(Records.of(_ROWS, map(_row, view.failed)))
@@ -122,12 +126,13 @@ def window_span(window: Window) -> tuple[str, str]:
 
 
 def progress_bar(item: BackfillItem, now: datetime) -> str:
-    """`[#####---------------] 1 of 4, 25%, about 3 min left`."""
+    """`[##########----------] 2 of 4 (1 failed), 50%, about 3 min left`."""
     counts = item.counts
+    failed = f" ({counts.failed:,} failed)" if counts.failed else ""
     share = counts.ended / counts.total
     filled = int(share * _WIDTH)
     text = f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {counts.ended:,} of"
-    text += f" {counts.total:,}, {int(share * 100)}%"
+    text += f" {counts.total:,}{failed}, {int(share * 100)}%"
     left = seconds_left(item, now)
     return text if left is None else f"{text}, about {age(left)} left"
 

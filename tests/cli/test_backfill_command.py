@@ -333,9 +333,22 @@ def test_one_is_shown_with_what_failed_and_what_to_do(local: World, functions: F
     assert (running["status"], running["runId"]) == (None, "bf-november-20261103T000000Z")
     text = pipeline("backfill", "show", "@last").stdout
     assert "Windows: 4 = 1 done + 1 failed + 1 running + 1 left + 0 passed over" in text
-    assert "[##########----------] 2 of 4, 50%" in text
+    assert "[##########----------] 2 of 4 (1 failed), 50%" in text
+    assert "Running now (1)" in text
     assert "pipeline backfill pause november" in text
     assert "\x1b" not in text
+
+
+def test_a_run_that_was_stopped_is_not_running_now(local: World, functions: Functions) -> None:  # noqa: ARG001
+    put(local, states="rr..")
+    local.put_run("bf-november-20261101T000000Z", status="STOPPED")
+    local.put_run("bf-november-20261102T000000Z", status="RUNNING")
+    text = pipeline("backfill", "show", "november").stdout
+    running, _, ended = text.partition("Ended, not counted yet (1)")
+    assert "Running now (1)" in running
+    assert "bf-november-20261102T000000Z" in running
+    assert "bf-november-20261101T000000Z" not in running
+    assert "bf-november-20261101T000000Z" in ended
 
 
 def test_the_reason_of_a_run_is_shown(local: World, functions: Functions) -> None:  # noqa: ARG001

@@ -332,6 +332,7 @@ def test_it_is_written_beside_the_others_but_never_over_one(orders: Path, tmp_pa
 
     assert first.exit_code == 0
     assert f"pipeline dataset check {out}" in first.output
+    assert "its key, which is a guess" in first.output
     assert pipeline("dataset", "check", str(out)).exit_code == 0
     assert text.startswith("# yaml-language-server: $schema=dataset.schema.json\n")
     assert second.exit_code == 2
@@ -343,3 +344,24 @@ def test_it_is_written_beside_the_others_but_never_over_one(orders: Path, tmp_pa
 )
 def test_names_are_such_as_datasets_have(key: str, name: str) -> None:
     assert dataset_name(Origin(key)) == name
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (("2026-02-28", "2026-02-30", "2026-03-01"), "text, as 2026-02-30 is no date"),
+        (("2026-02-28T10:00:00Z", "2026-02-30T10:00:00Z"), "text, as 2026-02-30 is no date"),
+        (("2026-02-28", "2026-02-30", "soon"), None),
+        (("2026-02-28", "2026-03-01"), None),
+    ],
+)
+def test_a_day_that_no_calendar_has_is_said(
+    tmp_path: Path, days: tuple[str, ...], said: str | None
+) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text("".join(["id,day\n", *(f"v{n},{day}\n" for n, day in enumerate(days))]))
+    dataset, text = proposed(path)
+    assert ("is no date" in text) is (said is not None)
+    if said is not None:
+        assert columns(dataset)["day"].type == "string"
+        assert said in text

@@ -209,6 +209,26 @@ def strip(page: WorldPage) -> str:
     return " ".join(page.find("#strip").text.split())
 
 
+def test_each_view_has_a_title_of_its_own(page: WorldPage) -> None:
+    fill(page.world)
+    titles = {
+        "/": "Runs",
+        "/runs/newer": "With losses: newer",
+        "/datasets": "Datasets",
+        "/datasets/orders": "Dataset orders",
+        "/backfills": "Backfills",
+        "/backfills/b1": "Backfill b1",
+        "/schedules": "Schedules",
+        "/lookup": "Look-up",
+        "/dead-letters": "Dead letters",
+        "/pools": "Pools",
+        "/nothing": "No such view",
+    }
+    for path, title in titles.items():
+        page.open(path)
+        page.until(lambda wanted=f"{title} · Pipeline": page.browser.title == wanted, title)  # type: ignore[misc]
+
+
 def test_a_stream_that_breaks_off_is_said_and_opened_again(page: WorldPage) -> None:
     fill(page.world)
     page.open("/")

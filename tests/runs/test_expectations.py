@@ -271,6 +271,15 @@ class TestWhatIsStored:
         assert days.found().stored_by is None
         assert days.found().reason == why
 
+    def test_a_long_reason_is_cut_visibly(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED)
+        key = RunItem.key_of("r1")
+        days.cloud.ledger.change(key, RunItem.changes(reason="x" * 400), IS_THERE)
+        days.look()
+
+        said = "its newest run, r1, is FAILED: "
+        assert days.found().reason == f"{said}{'x' * 299}…"
+
 
 class TestRunsThatDidNotEndWell:
     """Of a day that a later run, which found nothing new, has looked at."""

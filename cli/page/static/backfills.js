@@ -42,7 +42,7 @@ const actions = (view) => {
 };
 
 export const backfillView = (id) => {
-  document.title = `Backfill ${id}`;
+  document.title = `Backfill ${id} · Pipeline`;
   const body = make("div", {}, make("p", { class: "empty" }, "Reading the backfill…"));
   fill(main, body);
   const row = (window) => make("tr", {}, cell("Window (UTC)", { class: "small line" }, `${short(window.startDateTime)} – ${short(window.endDateTime)}`),

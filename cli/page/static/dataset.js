@@ -24,7 +24,7 @@ export const datasetView = (name) => {
   const body = make("div", {});
   fill(main, make("div", { class: "head" }, make("div", {}, make("h1", {}, name)), make("div", {}, link(`/?dataset=${encodeURIComponent(name)}`, "Its runs", { class: "button" }), link(`/lookup?dataset=${encodeURIComponent(name)}`, "Look up a row", { class: "button" }))),
     make("nav", { class: "tabs", "aria-label": "Of this dataset" }, TABS.map(([key, text]) => link(key ? `?tab=${key}` : location.pathname, text, { class: "tab", "aria-current": tab === key ? "page" : null }))), body);
-  document.title = `Dataset ${name}`;
+  document.title = `Dataset ${name} · Pipeline`;
   if (tab === "contract") contractTab(body, name, query); else daysTab(body, name, query);
 };
 

@@ -14,16 +14,16 @@ import { follow, followAlways, get, notice, stopFollowing } from "./server.js";
 import { drawStrip, stripFails } from "./strip.js";
 
 const VIEWS = [
-  [/^\/$/, "runs", runsView],
-  [/^\/runs\/([^/]+)$/, "runs", runView],
-  [/^\/datasets$/, "datasets", datasetsView],
-  [/^\/datasets\/([^/]+)$/, "datasets", datasetView],
-  [/^\/backfills$/, "backfills", backfillsView],
-  [/^\/backfills\/([^/]+)$/, "backfills", backfillView],
-  [/^\/schedules$/, "schedules", schedulesView],
-  [/^\/lookup$/, "lookup", lookupView],
-  [/^\/dead-letters$/, "dead-letters", lettersView],
-  [/^\/pools$/, "pools", poolsView],
+  [/^\/$/, "runs", "Runs", runsView],
+  [/^\/runs\/([^/]+)$/, "runs", "Run", runView],
+  [/^\/datasets$/, "datasets", "Datasets", datasetsView],
+  [/^\/datasets\/([^/]+)$/, "datasets", "Dataset", datasetView],
+  [/^\/backfills$/, "backfills", "Backfills", backfillsView],
+  [/^\/backfills\/([^/]+)$/, "backfills", "Backfill", backfillView],
+  [/^\/schedules$/, "schedules", "Schedules", schedulesView],
+  [/^\/lookup$/, "lookup", "Look-up", lookupView],
+  [/^\/dead-letters$/, "dead-letters", "Dead letters", lettersView],
+  [/^\/pools$/, "pools", "Pools", poolsView],
 ];
 const noView = () => {
   fill(main, make("h1", {}, "There is no such view"), link("/", "To the runs"));
@@ -31,8 +31,8 @@ const noView = () => {
 };
 const render = () => {
   stopFollowing();
-  document.title = "Pipeline";
-  const [found, name, draw] = VIEWS.map(([pattern, ...rest]) => [location.pathname.match(pattern), ...rest]).find(([match]) => match) || [[], "", noView];
+  const [found, name, title, draw] = VIEWS.map(([pattern, ...rest]) => [location.pathname.match(pattern), ...rest]).find(([match]) => match) || [[], "", "No such view", noView];
+  document.title = `${title} · Pipeline`; // a view of one thing names it
   for (const each of document.querySelectorAll("[data-nav]")) {
     if (each.dataset.nav === name) each.setAttribute("aria-current", "page"); else each.removeAttribute("aria-current");
   }

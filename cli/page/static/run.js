@@ -43,7 +43,7 @@ export const drawHead = (head, view) => {
     make("div", { class: "head" }, make("div", {}, stateBadge(view.shown), make("h1", {}, view.headline)), make("div", {}, view.actions.map(act))),
     run.reason && view.shown !== "SUCCEEDED" ? make("p", { class: "error" }, run.reason) : null,
     make("dl", { class: "facts card" }, facts));
-  document.title = `${word(view.shown)}: ${run.runId}`;
+  document.title = `${word(view.shown)}: ${run.runId} · Pipeline`;
 };
 export const drawProgress = (box, view) => {
   const units = unitParts(view.states, view.total);

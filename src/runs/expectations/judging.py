@@ -264,5 +264,7 @@ def _why(newest: RunItem | None, expected: ExpectedDay) -> str:
         return f"{said}SUCCEEDED, but not all of that day was looked at and stored"
     if not newest.status.ended:
         return f"{said}is {newest.status}"
-    reason = f": {newest.reason[:_REASON_CHARACTERS]}" if newest.reason else ""
-    return f"{said}is {newest.status}{reason}"
+    reason = newest.reason or ""
+    if len(reason) > _REASON_CHARACTERS:
+        reason = reason[: _REASON_CHARACTERS - 1] + "…"
+    return f"{said}is {newest.status}{f': {reason}' if reason else ''}"

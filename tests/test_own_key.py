@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 from deployed_code import ROOT
-from deployed_template import as_list, functions, referred, resources, statements, template
+from deployed_template import (
+    as_list,
+    functions,
+    referred,
+    resources,
+    role_of,
+    statements,
+    template,
+)
 from template_fingerprint import replacing_properties
 
 from local.local_cloud.template.loader import Template, load_template
@@ -44,6 +52,23 @@ def roles_of(policy: str) -> set[str]:
 
 def actions_of(role: str) -> set[str]:
     return {action for each in statements(role) for action in as_list(each["Action"])}
+
+
+def invoked_by(role: str) -> set[str]:
+    """Logical ids of the functions that a role may invoke, in whichever form they are named."""
+    named = json.dumps(
+        [
+            one["Resource"]
+            for one in statements(role)
+            if "lambda:InvokeFunction" in as_list(one["Action"])
+        ]
+    )
+    aliases = {name: f"{name}Aliaslive" for name in functions()}
+    return {
+        name
+        for name, alias in aliases.items()
+        if re.search(rf"\b({name}|{alias})\b", named) is not None
+    }
 
 
 def loaded(key: str) -> Template:
@@ -116,9 +141,13 @@ def test_every_role_that_uses_the_service_may_use_the_key_through_it(policy: str
 
 
 def test_histories_may_be_read_and_written_by_those_who_take_part_in_executions() -> None:
-    starts = {"PipelineFunctionRole", "LongRunFunctionRole", "StartRunFunctionRole"}
-    others = {role for role in resources("AWS::IAM::Role") if EXECUTIONS & actions_of(role)}
-    assert roles_of("KeyForExecutionsPolicy") == starts | others
+    durable = {name for name, one in functions().items() if "DurableConfig" in one}
+    assert durable == {"PipelineFunction", "LongRunFunction", "BackfillFunction"}
+    takes_part = {role_of(name) for name in durable}
+    for role in resources("AWS::IAM::Role"):
+        if EXECUTIONS & actions_of(role) or durable & invoked_by(role):
+            takes_part.add(role)
+    assert roles_of("KeyForExecutionsPolicy") == takes_part
 
 
 @pytest.mark.parametrize("policy", [*POLICIES, "OperatorKeyPolicy"])

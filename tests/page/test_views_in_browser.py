@@ -227,6 +227,7 @@ def test_each_view_has_a_title_of_its_own(page: WorldPage) -> None:
     for path, title in titles.items():
         page.open(path)
         page.until(lambda wanted=f"{title} · Pipeline": page.browser.title == wanted, title)  # type: ignore[misc]
+    assert len(set(titles.values())) == len(titles)
 
 
 def test_a_stream_that_breaks_off_is_said_and_opened_again(page: WorldPage) -> None:

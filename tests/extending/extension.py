@@ -30,7 +30,15 @@ COPIED = (
 # Byte code is copied: it is that of the copies, too, as they are as old and as long. What another
 # worker is just writing of it has a number after its name, and is renamed meanwhile.
 NOT_COPIED = shutil.ignore_patterns("*.pyc.*", "*.egg-info")
-FILES = ("template.yaml", "pyproject.toml", "tests/conftest.py", "tests/test_steps.py")
+FILES = (
+    "template.yaml",
+    "pyproject.toml",
+    "tests/conftest.py",
+    "tests/test_alarms.py",
+    "tests/test_own_key.py",
+    "tests/test_steps.py",
+    "tests/test_template.py",
+)
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 _BLOCK = re.compile(
     r"^`(?P<file>[^`\n]+)`, (?:(?P<new>new)|(?P<where>before|after) `(?P<line>[^`\n]+)`):\n\n"

@@ -12,6 +12,9 @@ CHECK = "A column check"
 ENGINE = "An engine"
 TARGET = "A target"
 HANDLER = "src/steps/enrich.py"
+MEMORY = "tests/test_template.py::test_each_orchestrator_is_given_the_memory_that_each_step_has"
+KEY = "tests/test_own_key.py::test_every_role_that_uses_the_service_may_use_the_key_through_it"
+OF_EVERY_STEP = ("tests/test_steps.py", "tests/test_alarms.py", KEY, MEMORY)
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +28,7 @@ def test_a_step_works_as_the_page_has_it(tree: Tree) -> None:
     planned = "tests/durable_pipeline/test_pipeline.py::"
     failed = tree.apply(STEP).failures(
         "tests/steps/test_enrich.py",
-        "tests/test_steps.py",
+        *OF_EVERY_STEP,
         planned + "test_a_unit_costs_the_operations_that_are_planned_for_it",
     )
     assert not failed
